@@ -1,0 +1,16 @@
+"""gym_llm: every LLM task a ``gymnasium.Env`` with text in and text out.
+
+>>> import gymnasium, gym_llm
+>>> env = gymnasium.make("gym_llm/MCQA-v0")
+>>> observation, info = env.reset(seed=0)
+"""
+
+from gym_llm.messages import AssistantMessage, ToolCall, decode_action, encode_action
+from gym_llm.registration import register, register_plugins
+from gym_llm.table import ENVIRONMENTS
+from gym_llm.version import __version__
+
+__all__ = ["AssistantMessage", "ToolCall", "__version__", "decode_action", "encode_action"]
+
+register(ENVIRONMENTS)
+register_plugins()

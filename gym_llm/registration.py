@@ -1,0 +1,117 @@
+"""From the table of environments to Gymnasium's registry.
+
+Importing gym_llm registers every id of the table with a string entry point, so no environment module is
+loaded. Other packages add rows through the entry-point group ``gym_llm.environments``: each entry point
+is a sequence of `EnvInfo`.
+"""
+
+import importlib
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib import metadata
+from typing import Any
+
+import gymnasium
+
+from gym_llm.errors import ConfigError, UnknownNameError
+
+logger = logging.getLogger(__name__)
+
+ENTRY_POINT_GROUP = "gym_llm.environments"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvInfo:
+    """One row of the table: what can be known of an environment without importing it."""
+
+    id: str
+    env: str
+    """``module:Class`` of the `gym_llm.core.TextEnv`."""
+    domain: str
+    kind: str
+    summary: str
+    row: str = ""
+    """Name of the configuration in NeMo Gym's list of environments."""
+    data: tuple[str, ...] = ()
+    """Public data sets behind the splits."""
+    licence: str
+    needs: tuple[str, ...] = ()
+    """Of ``judge``, ``network``, ``weights``, ``binaries``, and extras as ``extra:NAME``."""
+    reward_range: tuple[float, float] = (0.0, 1.0)
+    """Least and most return of an episode."""
+    null_return: float | None = None
+    """Return of saying nothing, where that is not the least."""
+    baseline: str = "random"
+    """The agent that ``gym-llm eval`` runs when no model is configured."""
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments that the id fixes by default."""
+
+    def load(self) -> type[Any]:
+        """Import the environment class."""
+        module, _, name = self.env.partition(":")
+        env_class: type[Any] = getattr(importlib.import_module(module), name)
+        return env_class
+
+
+table: dict[str, EnvInfo] = {}
+"""Every registered environment of gym_llm and its plug-ins, by id."""
+
+
+class Creator:
+    """What Gymnasium calls for an id: builds the environment with its always-on wrappers."""
+
+    def __init__(self, info: EnvInfo) -> None:
+        self._info = info
+        self._class = info.load()
+        self.metadata: dict[str, Any] = self._class.metadata
+
+    def __call__(self, **kwargs: Any) -> gymnasium.Env[str, str]:
+        env: gymnasium.Env[str, str] = self._class.make(**{**self._info.kwargs, **kwargs})
+        return env
+
+
+def __getattr__(name: str) -> Any:
+    """Return the creator of an id: entry points are ``gym_llm.registration:ID``."""
+    if name in table:
+        return Creator(table[name])
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def register(infos: Iterable[EnvInfo]) -> None:
+    """Add rows to the table and to Gymnasium's registry.
+
+    Raises:
+        ConfigError: an id is there already.
+    """
+    for info in infos:
+        if info.id in table:
+            raise ConfigError(f"environment {info.id!r} is registered twice")
+        table[info.id] = info
+        gymnasium.register(
+            info.id,
+            f"{__name__}:{info.id}",
+            nondeterministic="judge" in info.needs,
+            kwargs=dict(info.kwargs),
+        )
+
+
+def register_plugins() -> None:
+    """Register the rows of installed packages; one that fails is reported and left out."""
+    for entry_point in metadata.entry_points(group=ENTRY_POINT_GROUP):
+        try:
+            register(entry_point.load())
+        except Exception as error:  # another package's code: it must not take gym_llm down
+            logger.warning("environments of %s were not registered: %s", entry_point.value, error)
+
+
+def find(env_id: str) -> EnvInfo:
+    """Return the row of an id; the namespace and the version may be left out.
+
+    Raises:
+        UnknownNameError: no such id; the message has the nearest ones.
+    """
+    for candidate in (env_id, f"gym_llm/{env_id}", f"gym_llm/{env_id}-v0"):
+        if candidate in table:
+            return table[candidate]
+    raise UnknownNameError("environment", env_id, [*table, *(i.split("/")[-1] for i in table)])

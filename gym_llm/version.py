@@ -1,0 +1,3 @@
+"""The version of gym_llm."""
+
+__version__ = "0.1.0"
