@@ -42,10 +42,15 @@ class EnvInfo:
     """Least and most return of an episode."""
     null_return: float | None = None
     """Return of saying nothing, where that is not the least."""
-    baseline: str = "random"
-    """The agent that ``gym-llm eval`` runs when no model is configured."""
+    heuristic: str | None = None
+    """``module:Class`` of an agent that plays by rules, without a model."""
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     """Arguments that the id fixes by default."""
+
+    @property
+    def baseline(self) -> str:
+        """Name of the agent that ``gym-llm eval`` runs when no model is configured."""
+        return "heuristic" if self.heuristic else "random"
 
     def load(self) -> type[Any]:
         """Import the environment class."""

@@ -105,7 +105,8 @@ class MCQAEnv(QuestionEnv):
     None): one of the four modes for all rows; None lets each row decide.
     ## Data and licence
     Splits ``train`` and ``validation``: ``nvidia/Nemotron-RL-knowledge-mcqa`` (Apache 2.0). The bundled
-    tasks are gym_llm's own (Apache 2.0). Rows with ``question``, ``choices`` and ``answer`` are converted.
+    tasks are gym_llm's own (Apache 2.0). Rows with columns ``question``, ``choices`` and ``answer`` are
+    converted.
     ## Version history
     - v0: first version.
     """
