@@ -6,8 +6,11 @@ whatever the content is; `decode_action` accepts any string and never raises.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+MAX_JSON_LEVELS = 100
+"""JSON from a model that is nested more deeply counts as malformed: copying it would recurse."""
 
 Message = dict[str, Any]
 """One message in the form of OpenAI's chat API."""
@@ -55,12 +58,34 @@ class AssistantMessage:
         return message
 
 
+def with_call_ids(message: AssistantMessage, turn: int) -> AssistantMessage:
+    """Give every call without an id one that is unique in the episode, as tool results refer to it."""
+    if all(call.id for call in message.tool_calls):
+        return message
+    numbered = enumerate(message.tool_calls)
+    calls = tuple(c if c.id else replace(c, id=f"call_{turn}_{number}") for number, c in numbered)
+    return replace(message, tool_calls=calls)
+
+
 def parse_json(text: str) -> Any:
-    """Return the value of a JSON text, or None when it is not JSON that Python can hold."""
+    """Return the value of a JSON text; None if it is not JSON or beyond ``MAX_JSON_LEVELS``."""
     try:
-        return json.loads(text)
+        value = json.loads(text)
     except (ValueError, RecursionError):
         return None
+    # There cannot be more levels than brackets, so ordinary texts are not walked.
+    brackets = text.count("{") + text.count("[")
+    return value if brackets <= MAX_JSON_LEVELS or _levels_within(value, MAX_JSON_LEVELS) else None
+
+
+def _levels_within(value: Any, limit: int) -> bool:
+    level = [value]
+    for _ in range(limit):
+        inner = [v for x in level for v in (x.values() if isinstance(x, dict) else x)]
+        level = [v for v in inner if isinstance(v, dict | list)]
+        if not level:
+            return True
+    return False
 
 
 def encode_action(

@@ -7,14 +7,15 @@ is a sequence of `EnvInfo`.
 
 import importlib
 import logging
+import os
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from importlib import metadata
 from typing import Any
 
 import gymnasium
 
-from gym_llm.errors import ConfigError, UnknownNameError
+from gym_llm.errors import ConfigError, MissingExtraError, UnknownNameError
 
 logger = logging.getLogger(__name__)
 
@@ -53,9 +54,19 @@ class EnvInfo:
         return "heuristic" if self.heuristic else "random"
 
     def load(self) -> type[Any]:
-        """Import the environment class."""
+        """Import the environment class.
+
+        Raises:
+            MissingExtraError: a package of the extra that the environment needs is not installed.
+        """
         module, _, name = self.env.partition(":")
-        env_class: type[Any] = getattr(importlib.import_module(module), name)
+        try:
+            env_class: type[Any] = getattr(importlib.import_module(module), name)
+        except ModuleNotFoundError as error:
+            extra = next((n.removeprefix("extra:") for n in self.needs if n.startswith("extra:")), None)
+            if extra is None or error.name is None:
+                raise
+            raise MissingExtraError(error.name, extra) from error
         return env_class
 
 
@@ -103,11 +114,37 @@ def register(infos: Iterable[EnvInfo]) -> None:
 
 def register_plugins() -> None:
     """Register the rows of installed packages; one that fails is reported and left out."""
+    if not any(_declares_environments(folder) for folder in sys.path):
+        return
+    from importlib import metadata
+
     for entry_point in metadata.entry_points(group=ENTRY_POINT_GROUP):
         try:
             register(entry_point.load())
         except Exception as error:  # another package's code: it must not take gym_llm down
             logger.warning("environments of %s were not registered: %s", entry_point.value, error)
+
+
+def _declares_environments(folder: str) -> bool:
+    """Return whether a package installed in a folder of ``sys.path`` names our entry-point group.
+
+    Asked first because importlib.metadata alone would cost a tenth of the time of importing gym_llm.
+    """
+    try:
+        names = [
+            name for name in os.listdir(folder or ".") if name.endswith((".dist-info", ".egg-info"))
+        ]
+    except OSError:
+        return False
+    return any(_mentions(os.path.join(folder, name, "entry_points.txt")) for name in names)
+
+
+def _mentions(path: str) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return f"[{ENTRY_POINT_GROUP}]".encode() in file.read()
+    except OSError:
+        return False
 
 
 def find(env_id: str) -> EnvInfo:

@@ -113,6 +113,8 @@ class HubSplit:
     split: str = "train"
     data_files: str | list[str] | dict[str, Any] | None = None
     revision: str | None = None
+    adapt: Callable[[RawRow, int], RawRow] | None = None
+    """Converts this split's columns, where the environment's own adapter does not."""
 
     def describe(self) -> str:
         """Return the split as one word, for messages and task ids."""
@@ -283,11 +285,12 @@ class TaskSource:
     def _load_hub(self, split: HubSplit, on_bad_row: OnBadRow) -> TaskSet:
         dataset = _open_hub(split)
         source = split.describe()
+        row_format = RowFormat(self.row_format.model, split.adapt or self.row_format.adapt)
         skipped: list[str] = []
         good: list[int] = []
         for number in range(len(dataset)):
             try:
-                self.row_format.parse(dataset[number], number, source, number)
+                row_format.parse(dataset[number], number, source, number)
             except RowError as error:
                 if on_bad_row == "error":
                     raise
@@ -295,7 +298,7 @@ class TaskSource:
             else:
                 good.append(number)
         _report(source, skipped)
-        return TaskSet(source, _HubRows(dataset, good, source, self.row_format), tuple(skipped))
+        return TaskSet(source, _HubRows(dataset, good, source, row_format), tuple(skipped))
 
 
 def _hub_split(tasks: Mapping[str, Any]) -> HubSplit:

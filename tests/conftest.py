@@ -1,13 +1,17 @@
 """Fixtures that many tests share."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 import gym_llm  # noqa: F401
+from tests.support.judge_server import ScriptedServer, judge_by_containment
 
 
 @pytest.fixture(scope="session")
-def judge() -> dict[str, Any]:
-    """Configuration of a judge for tests that do not look at its verdicts."""
-    return {"base_url": "http://127.0.0.1:9/v1", "model": "nobody"}
+def judge() -> Iterator[dict[str, Any]]:
+    """Configuration of a judge for tests that do not look at its verdicts: it wants the right answer in
+    the candidate's text."""
+    with ScriptedServer(judge_by_containment) as server:
+        yield {"base_url": server.base_url, "model": server.model}

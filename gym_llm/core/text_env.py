@@ -11,7 +11,7 @@ import gymnasium
 from gymnasium.error import ResetNeeded
 
 from gym_llm.errors import ConfigError, UnknownNameError
-from gym_llm.messages import AssistantMessage, Message, decode_action, message_text
+from gym_llm.messages import AssistantMessage, Message, decode_action, message_text, with_call_ids
 from gym_llm.spaces import Text
 from gym_llm.tasks import HubSplit, OnBadRow, RawRow, Row, RowFormat, Task, TaskSet, TaskSource
 from gym_llm.verification import Episode, Verification
@@ -25,6 +25,7 @@ class Turn:
     """New messages for the assistant: tool results, a user turn."""
     reward: float = 0.0
     terminated: bool = False
+    truncated: bool = False
     info: dict[str, Any] = field(default_factory=dict)
 
 
@@ -197,17 +198,18 @@ class TextEnv(gymnasium.Env[str, str]):
         """
         if self.ended:
             raise ResetNeeded("the episode has ended: call reset before step")
-        message = decode_action(action)
+        message = with_call_ids(decode_action(action), self.episode.turn)
         self.episode.responses.append(message)
         self.episode.transcript.append(message.to_chat())
         turn = self.respond(message)
         self.episode.transcript.extend(turn.messages)
         self.episode.rewards.append(turn.reward)
-        self.ended = turn.terminated
+        self.ended = turn.terminated or turn.truncated
         info = {**turn.info, "messages": turn.messages}
-        if turn.terminated:
+        if self.ended:
             info.update(verification_info(self.verification()))
-        return observation_text(turn.messages), float(turn.reward), turn.terminated, False, info
+        observation = observation_text(turn.messages)
+        return observation, float(turn.reward), turn.terminated, turn.truncated, info
 
     def render(self) -> Any:
         """Return the transcript as text for ``ansi``; None without a render mode."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from gym_llm.core.text_env import TextEnv, Turn
-from gym_llm.core.tools import Tool, ToolResult, run_tool_call
+from gym_llm.core.tools import MAX_RESULT_CHARS, Tool, ToolResult, run_tool_call
 from gym_llm.messages import AssistantMessage, Message, ToolCall, encode_action
 
 MAX_CALLS_PER_TURN = 256
@@ -38,12 +38,14 @@ class ToolEnv(TextEnv):
         tools = {t.name: t for t in self.available_tools()}
         messages: list[Message] = []
         failed = 0
+        chars_left = MAX_RESULT_CHARS
         for number, call in enumerate(message.tool_calls):
             result = self.run_call(tools, call) if number < MAX_CALLS_PER_TURN else _TOO_MANY
             failed += not result.ok
-            messages.append(
-                {"role": "tool", "tool_call_id": call.id, "name": call.name, "content": result.text}
-            )
+            text = result.text[:chars_left]
+            chars_left -= len(text)
+            head = {"role": "tool", "tool_call_id": call.id, "name": call.name}
+            messages.append({**head, "content": text})
         return Turn(messages, info={"invalid_calls": failed})
 
     def run_call(self, tools: dict[str, Tool], call: ToolCall) -> ToolResult:

@@ -1,5 +1,6 @@
 """Tools from typed Python functions: schema from the signature, arguments validated, errors as text."""
 
+import functools
 import inspect
 import json
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from gym_llm.messages import Message, ToolCall
 from gym_llm.tasks import describe_validation
 
 MAX_RESULT_CHARS = 1 << 20
-"""A longer tool result is cut: it could not be shown to a model anyway."""
+"""Longer results, of one call or of all calls of a turn, are cut: no model could read them anyway."""
 
 
 class ToolError(Exception):
@@ -74,12 +75,18 @@ class Tool:
 
     def schema(self) -> Message:
         """Return the tool in the form of OpenAI's chat API."""
+        schema: Message = json.loads(self._schema_json)
+        return schema
+
+    @functools.cached_property
+    def _schema_json(self) -> str:
+        """The schema as JSON: made once, as pydantic takes half a millisecond for it."""
         parameters = self.arguments.model_json_schema()
         parameters.pop("title", None)
         for prop in parameters.get("properties", {}).values():
             prop.pop("title", None)
         function = {"name": self.name, "description": self.description, "parameters": parameters}
-        return {"type": "function", "function": function}
+        return json.dumps({"type": "function", "function": function})
 
     def call(self, state: Any, arguments: dict[str, Any]) -> Any:
         """Validate the arguments and run the function.
@@ -94,7 +101,7 @@ class Tool:
         except pydantic.ValidationError as error:
             raise ToolError(f"invalid arguments: {describe_validation(error)}") from error
         # Only what was given: defaults are the function's own business.
-        given = {key: getattr(valid, key) for key in valid.model_fields_set}
+        given = {key: getattr(valid, key) for key in arguments if key in valid.model_fields_set}
         return self.function(state, **given) if self.takes_state else self.function(**given)
 
 

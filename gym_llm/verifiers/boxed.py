@@ -1,8 +1,11 @@
 r"""Reading ``\boxed{...}`` from text; every function is linear in the text."""
 
 import re
+from typing import Literal
 
 OPEN_BOX = r"\boxed{"
+MAX_DIGITS = 9
+_INTEGER_BOX = re.compile(r"\\boxed\{(\d+)\}")
 _TEXT_LAYER = re.compile(r"\\text\s*\{")
 
 
@@ -38,3 +41,34 @@ def peel_text(content: str) -> str:
     ) - 1:
         content = content[layer.end() : -1].strip()
     return content
+
+
+def short_boxes(text: str) -> list[str]:
+    r"""Return the contents of all ``\boxed{``, each up to the first closing brace, unbalanced or not.
+
+    >>> short_boxes(r"\boxed{\text{C}} \boxed{D}")
+    ['\\text{C', 'D']
+    """
+    found: list[str] = []
+    position = 0
+    while (start := text.find(OPEN_BOX, position)) >= 0:
+        start += len(OPEN_BOX)
+        end = text.find("}", start)
+        if end < 0:
+            break
+        found.append(text[start:end])
+        position = end + 1
+    return found
+
+
+def boxed_integer(text: str, which: Literal["first", "last"] = "first") -> int | None:
+    r"""Return the first or last box that holds nothing but decimal digits, as a number.
+
+    None without such a box, and when the box has more than ``MAX_DIGITS`` digits.
+
+    >>> boxed_integer(r"\boxed{two} \boxed{02} \boxed{3}")
+    2
+    """
+    boxes = _INTEGER_BOX.findall(text)
+    digits = boxes[0 if which == "first" else -1] if boxes else ""
+    return int(digits) if 0 < len(digits) <= MAX_DIGITS else None

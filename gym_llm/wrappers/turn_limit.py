@@ -29,6 +29,6 @@ class TurnLimit(gymnasium.Wrapper[str, str, str, str], RecordConstructorArgs):
         """Step, and truncate at the limit."""
         observation, reward, terminated, truncated, info = self.env.step(action)
         if not terminated and self._core.episode.turn >= self.max_turns:
-            truncated = True
+            truncated = self._core.ended = True
             info.update(verification_info(self._core.verification()))
         return observation, float(reward), terminated, truncated, info

@@ -1,7 +1,6 @@
 """Our rewards equal those that NeMo Gym recorded, except where a case says why they must not."""
 
 import importlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,21 +17,9 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(scope="module")
-def table() -> Iterator[dict[str, list[int]]]:
-    counts: dict[str, list[int]] = {}
-    yield counts
-    lines = [f"{'environment':44}{'replayed':>9}{'equal':>7}{'different on purpose':>22}"]
-    lines += [
-        f"{name:44}{n:9}{equal:7}{differ:22}" for name, (n, equal, differ) in sorted(counts.items())
-    ]
-    # Shown by `pytest -s tests/conformance`.
-    print("\n" + "\n".join(lines))
-
-
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.env_id}-{case.rollouts}")
-def test_rewards_equal_the_recorded_ones(case: Case, table: dict[str, list[int]]) -> None:
-    row = table.setdefault(case.env_id, [0, 0, 0])
+def test_rewards_equal_the_recorded_ones(case: Case, counts: dict[str, list[int]]) -> None:
+    row = counts.setdefault(case.env_id, [0, 0, 0])
     found = replays(case)
     for number, replay in enumerate(found):
         reward = run(case.env_id, replay)

@@ -1,0 +1,1 @@
+"""Collecting episodes: rollouts, their records, metrics over them, and the run folder."""
