@@ -2,7 +2,7 @@
 
 import functools
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import regex
 
@@ -26,6 +26,9 @@ from gym_llm.verifiers.verdicts import first_label
 _FLAGS = regex.MULTILINE | regex.DOTALL
 
 EQUAL_LABEL, NOT_EQUAL_LABEL = "[[A=B]]", "[[A!=B]]"
+
+LabelRule = Literal["first", "last_line"]
+"""``first``: the label that occurs first; ``last_line``: the last one that has a line to itself."""
 
 STEM_PROMPT = """\
 You compare an answer with the right answer to a question of science or general knowledge.
@@ -60,7 +63,7 @@ Give your reasons in a few sentences first. Then, after an empty line, end with 
 
 @dataclass(frozen=True)
 class EqualityJudge:
-    """Asks a judge whether two answers are equal; the verdict is the label that comes first."""
+    """Asks a judge whether two answers are equal."""
 
     judge: Judge
     template: str
@@ -71,22 +74,22 @@ class EqualityJudge:
     not_equal_label: str = NOT_EQUAL_LABEL
     is_fenced: bool = True
     """Put marker lines around the texts (see `gym_llm.verifiers.judge.fence`)."""
+    fence_names: tuple[str, str] = ("gold", "candidate")
+    """What the marker lines call the two answers."""
+    label_rule: LabelRule = "first"
 
     def messages(self, question: str, expected: str, generated: str) -> list[Message]:
         """Return the judge's prompt."""
         texts = {"question": question, "expected_answer": expected, "generated_answer": generated}
         if self.is_fenced:
-            labels = {"expected_answer": "gold", "generated_answer": "candidate"}
+            labels = dict(zip(("expected_answer", "generated_answer"), self.fence_names, strict=True))
             texts = {name: fence(labels.get(name, name), text) for name, text in texts.items()}
         labels = {"equal_label": self.equal_label, "not_equal_label": self.not_equal_label}
         return prompt(self.template, self.system, **texts, **labels)
 
     def ask(self, question: str, expected: str, generated: str) -> Evaluation:
         """Ask once; JudgeError when there is no reply."""
-        return self.judge.evaluate(
-            self.messages(question, expected, generated),
-            lambda text: first_label(text, (self.equal_label, self.not_equal_label)),
-        )
+        return self.judge.evaluate(self.messages(question, expected, generated), self._verdict)
 
     def ask_twice(self, question: str, expected: str, generated: str) -> list[Evaluation]:
         """Ask, and after "equal" ask again with the answers swapped: a judge may favour one place."""
@@ -96,6 +99,14 @@ class EqualityJudge:
     def is_equal(self, evaluation: Evaluation) -> bool:
         """Tell whether the verdict is "equal"; no readable verdict means that it is not."""
         return evaluation.verdict == self.equal_label
+
+    def _verdict(self, text: str) -> str | None:
+        labels = (self.equal_label, self.not_equal_label)
+        if self.label_rule == "last_line":
+            lines = [line for line in map(str.strip, text.splitlines()) if line in labels]
+            if lines:
+                return lines[-1]
+        return first_label(text, labels)
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,9 @@ from gym_llm.errors import ConfigError
 from gym_llm.extraction import TextRule
 from gym_llm.tasks import Task
 from gym_llm.verification import Episode, Verification
-from gym_llm.verifiers.judge import Judge, report
-from gym_llm.verifiers.math_judge import LabelRule, MathJudge
+from gym_llm.verifiers.equivalence import EqualityJudge, LabelRule
+from gym_llm.verifiers.judge import Evaluation, Judge, report
+from gym_llm.verifiers.math_judge import math_equality, without_labels
 from gym_llm.verifiers.warm_worker import CallError, WarmPool
 
 _FULL_WIDTH_SIGNS = {
@@ -134,9 +135,9 @@ class MathVerifier:
             self.math_judge  # noqa: B018  one that is not configured shows now
 
     @functools.cached_property
-    def math_judge(self) -> MathJudge:
+    def math_judge(self) -> EqualityJudge:
         """The judge that the configuration describes."""
-        return MathJudge(Judge.from_config(self.judge), self.judge_label)
+        return math_equality(Judge.from_config(self.judge), self.judge_label)
 
     def __call__(self, task: Task, episode: Episode) -> Verification:
         """Grade the text that counts.
@@ -152,10 +153,12 @@ class MathVerifier:
             self.library_verifier_timeout_seconds,
             self.library_verifier_max_concurrency,
         )
-        reward, judged = library.reward, None
+        reward = library.reward
+        judged: list[Evaluation] | None = None
         if self.should_use_judge and reward <= 0.5:
-            candidate = library.extracted or text
-            reward, judged = self.math_judge.compare(task.row.question_text, gold, candidate)
+            candidate = without_labels(library.extracted or text)
+            judged = self.math_judge.ask_twice(task.row.question_text, gold, candidate)
+            reward = float(self.math_judge.is_equal(judged[-1]))
         return Verification.of(
             "correct",
             reward,

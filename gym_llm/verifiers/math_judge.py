@@ -1,16 +1,7 @@
 """A judge model for mathematical answers that math-verify does not find equal."""
 
-from dataclasses import dataclass
-from typing import Literal
-
-from gym_llm.verifiers.judge import Evaluation, Judge, fence, prompt
-from gym_llm.verifiers.verdicts import first_label
-
-EQUAL_LABEL, NOT_EQUAL_LABEL = "[[A=B]]", "[[A!=B]]"
-LABELS = (EQUAL_LABEL, NOT_EQUAL_LABEL)
-
-LabelRule = Literal["first", "last_line"]
-"""``first``: the label that occurs first; ``last_line``: the last one that has a line to itself."""
+from gym_llm.verifiers.equivalence import EQUAL_LABEL, NOT_EQUAL_LABEL, EqualityJudge, LabelRule
+from gym_llm.verifiers.judge import Judge
 
 _SYSTEM = """\
 You are an impartial judge of mathematical answers. Two assistants, A and B, have answered the same
@@ -32,46 +23,20 @@ The problem:
 {question}
 
 The answer of assistant A:
-{first}
+{expected_answer}
 
 The answer of assistant B:
-{second}"""
+{generated_answer}"""
 
 
-@dataclass(frozen=True)
-class MathJudge:
-    """Asks whether two answers to a problem are equal, in both orders before it says yes."""
+def math_equality(judge: Judge, label_rule: LabelRule = "first") -> EqualityJudge:
+    """Return the judge with the prompt for mathematics, which does not tell the gold answer apart."""
+    names = ("answer_A", "answer_B")
+    return EqualityJudge(judge, _TEMPLATE, _SYSTEM, fence_names=names, label_rule=label_rule)
 
-    judge: Judge
-    label_rule: LabelRule = "first"
 
-    def compare(self, question: str, gold: str, candidate: str) -> tuple[bool, list[Evaluation]]:
-        """Return the verdict, and the one or two calls that led to it.
-
-        Labels inside the candidate are made unreadable: a judge that quotes it would repeat them.
-
-        Raises:
-            JudgeError: a call has no answer.
-        """
-        for label in LABELS:
-            candidate = candidate.replace(label, "[label]")
-        evaluations = [self._ask(question, gold, candidate)]
-        if evaluations[0].verdict == EQUAL_LABEL:
-            evaluations.append(self._ask(question, candidate, gold))
-        return evaluations[-1].verdict == EQUAL_LABEL, evaluations
-
-    def _ask(self, question: str, first: str, second: str) -> Evaluation:
-        messages = prompt(
-            _TEMPLATE,
-            _SYSTEM,
-            question=fence("problem", question),
-            first=fence("answer_A", first),
-            second=fence("answer_B", second),
-        )
-        return self.judge.evaluate(messages, self._verdict)
-
-    def _verdict(self, text: str) -> str | None:
-        lines = [line for line in map(str.strip, text.splitlines()) if line in LABELS]
-        if self.label_rule == "last_line" and lines:
-            return lines[-1]
-        return first_label(text, LABELS)
+def without_labels(candidate: str) -> str:
+    """Make verdict labels in a candidate unreadable: a judge that quotes it would repeat them."""
+    for label in (EQUAL_LABEL, NOT_EQUAL_LABEL):
+        candidate = candidate.replace(label, "[label]")
+    return candidate

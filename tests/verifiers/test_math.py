@@ -12,8 +12,8 @@ from gym_llm.messages import AssistantMessage
 from gym_llm.tasks import Task
 from gym_llm.verification import Episode, Verification
 from gym_llm.verifiers import math as math_verifier
+from gym_llm.verifiers.equivalence import EQUAL_LABEL, NOT_EQUAL_LABEL
 from gym_llm.verifiers.math import MathVerifier, boxed_gold, compare
-from gym_llm.verifiers.math_judge import EQUAL_LABEL, NOT_EQUAL_LABEL
 from tests.support.judge_server import ScriptedServer, fenced_texts
 
 MINUS = "\N{MINUS SIGN}"
@@ -267,8 +267,8 @@ def test_judge_sees_gold_and_candidate_in_both_orders() -> None:
     with ScriptedServer([EQUAL_LABEL, EQUAL_LABEL]) as server:
         judged(server, "$two$", r"it is \boxed{2}")
     first, second = (fenced_texts(request.text) for request in server.requests)
-    assert first == {"problem": "What is it?", "answer_A": "$two$", "answer_B": "2"}
-    assert second == {"problem": "What is it?", "answer_A": "2", "answer_B": "$two$"}
+    assert first == {"question": "What is it?", "answer_A": "$two$", "answer_B": "2"}
+    assert second == {"question": "What is it?", "answer_A": "2", "answer_B": "$two$"}
 
 
 def test_judge_sees_the_whole_text_when_nothing_was_extracted() -> None:
