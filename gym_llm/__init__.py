@@ -5,6 +5,9 @@
 >>> observation, info = env.reset(seed=0)
 """
 
+import importlib
+from typing import Any
+
 from gym_llm.messages import AssistantMessage, ToolCall, decode_action, encode_action
 from gym_llm.registration import register, register_plugins
 from gym_llm.table import ENVIRONMENTS
@@ -14,3 +17,22 @@ __all__ = ["AssistantMessage", "ToolCall", "__version__", "decode_action", "enco
 
 register(ENVIRONMENTS)
 register_plugins()
+
+_SUBMODULES = {
+    "agents",
+    "core",
+    "errors",
+    "rollouts",
+    "spaces",
+    "tasks",
+    "vector",
+    "verification",
+    "wrappers",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a submodule when it is looked at, as in ``gym_llm.spaces.Text``."""
+    if name in _SUBMODULES:
+        return importlib.import_module(f"gym_llm.{name}")
+    raise AttributeError(f"module 'gym_llm' has no attribute {name!r}")

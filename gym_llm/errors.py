@@ -75,3 +75,15 @@ class JudgeError(VerifierError):
 
 class WorkerError(VerifierError):
     """A helper process died, hung or could not be started."""
+
+
+class EnvFailedError(GymLLMError, RuntimeError):
+    """An environment of a vector raised, hung past its deadline, or lost its process."""
+
+    def __init__(self, env_id: int, kind: str, message: str, traceback: str = "") -> None:
+        text = f"environment {env_id}: {kind}: {message}"
+        super().__init__(f"{text}\n\nTraceback of the worker:\n{traceback}" if traceback else text)
+        self.env_id, self.kind, self.message, self.traceback = env_id, kind, message, traceback
+
+    def __reduce__(self) -> tuple[type["EnvFailedError"], tuple[int, str, str, str]]:
+        return EnvFailedError, (self.env_id, self.kind, self.message, self.traceback)

@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import gymnasium
 
@@ -43,6 +43,9 @@ class EnvInfo:
     """Least and most return of an episode."""
     null_return: float | None = None
     """Return of saying nothing, where that is not the least."""
+    step_cost: Literal["cheap", "computes", "waits"] = "cheap"
+    """What a step does for most of its time: next to nothing, compute, or wait (judges, helper
+    processes)."""
     heuristic: str | None = None
     """``module:Class`` of an agent that plays by rules, without a model."""
     kwargs: Mapping[str, Any] = field(default_factory=dict)
@@ -107,6 +110,7 @@ def register(infos: Iterable[EnvInfo]) -> None:
         gymnasium.register(
             info.id,
             f"{__name__}:{info.id}",
+            vector_entry_point=f"gym_llm.vector.entry_points:{info.id}",
             nondeterministic="judge" in info.needs,
             kwargs=dict(info.kwargs),
         )

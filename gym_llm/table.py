@@ -119,6 +119,7 @@ ENVIRONMENTS: tuple[EnvInfo, ...] = (
         data=("nvidia/Nemotron-RL-knowledge-openQA", "allenai/sciq"),
         licence="Apache-2.0",
         needs=("judge",),
+        step_cost="waits",
     ),
     EnvInfo(
         id="gym_llm/GPQADiamond-v0",
@@ -150,6 +151,7 @@ ENVIRONMENTS: tuple[EnvInfo, ...] = (
         data=("codelion/SimpleQA-Verified",),
         licence="MIT",
         needs=("judge",),
+        step_cost="waits",
     ),
     # --- math
     EnvInfo(
@@ -161,6 +163,7 @@ ENVIRONMENTS: tuple[EnvInfo, ...] = (
         summary="Competition mathematics, answers compared symbolically",
         data=("YouJiacheng/DAPO-Math-17k-dedup", "HuggingFaceH4/aime_2024"),
         licence="Apache-2.0",
+        step_cost="waits",
     ),
     EnvInfo(
         id="gym_llm/PolyMath-v0",
@@ -171,6 +174,7 @@ ENVIRONMENTS: tuple[EnvInfo, ...] = (
         summary="Mathematics in 18 languages at four levels of difficulty",
         data=("Qwen/PolyMath",),
         licence="Apache-2.0",
+        step_cost="waits",
     ),
     # --- other
     EnvInfo(

@@ -15,3 +15,7 @@ def judge() -> Iterator[dict[str, Any]]:
     the candidate's text."""
     with ScriptedServer(judge_by_containment) as server:
         yield {"base_url": server.base_url, "model": server.model}
+
+
+collect_ignore = ["support/tiny_models.py"]
+"""A program that needs torch, which the tests themselves do not."""

@@ -1,0 +1,697 @@
+"""AsyncVectorEnv: many text environments behind Gymnasium's vector interface, and without lock-step."""
+
+import asyncio
+import collections
+import functools
+import importlib
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Self
+
+import gymnasium
+import numpy as np
+from gymnasium.error import (
+    AlreadyPendingCallError,
+    ClosedEnvironmentError,
+    NoAsyncCallError,
+    ResetNeeded,
+)
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space, concatenate, create_empty_array, iterate
+from numpy.typing import NDArray
+
+from gym_llm.errors import ConfigError, EnvFailedError
+from gym_llm.vector.backend import Backend, Chunk, LocalBackend, remaining
+from gym_llm.vector.group import GIVEN_UP, Failure, Maker, Results
+from gym_llm.vector.infos import VectorInfos
+
+OnError = Literal["raise", "truncate", "restart"]
+StartMethod = Literal["forkserver", "spawn", "fork"]
+CLOSE_TIMEOUT_S = 5.0
+
+
+class Batch(NamedTuple):
+    """Results of some environments of a vector; the columns have one entry for each of ``env_ids``."""
+
+    observations: Any
+    """As the vector's observations: a tuple of str for text."""
+    rewards: NDArray[np.float64]
+    terminations: NDArray[np.bool_]
+    truncations: NDArray[np.bool_]
+    infos: VectorInfos
+    """Read as a dict it also has ``env_id``, as EnvPool's infos do."""
+    env_ids: NDArray[np.int64]
+
+
+class AsyncVectorEnv(VectorEnv[Any, Any, Any]):
+    """Environments in this process or in worker processes; three faces on the same engine.
+
+    - `reset` and `step`: Gymnasium's contract, all environments together.
+    - `async_reset`, `send` and `recv`: some environments at a time, so that slow ones hold nobody up.
+    - `reset_one` and `step_one`: coroutines, one environment each, for asyncio.
+
+    Args:
+        env: an id, a list of functions that each make an environment, or one such function.
+        num_envs: number of environments; not needed for a list.
+        num_workers: worker processes; 0 steps in this process, which is the fastest for cheap
+            environments; None takes what suits the id: 0 for cheap ones, else a worker a core.
+        threads: threads that step environments (in each worker, or in this process), for environments
+            that wait on something; 0 steps one after the other; None takes what suits the id.
+        context: how workers start: ``"forkserver"``, ``"spawn"`` or ``"fork"``.
+        autoreset_mode: Gymnasium's ``AutoresetMode`` or its value, such as ``"SameStep"``.
+        step_timeout: seconds that a step or reset of one environment may take; needs workers.
+        on_error: what an environment that raises, hangs or loses its worker does: ``"raise"`` raises
+            EnvFailedError, ``"truncate"`` ends its episode with a blank observation, reward 0.0,
+            ``truncated`` and ``info["error"]``; ``"restart"`` also makes the environment anew. A worker
+            that died or hung is replaced in every case.
+        batch_size: how many results `recv` waits for by default.
+        seeding: ``"sequence"`` derives a seed for each environment from the one given to `reset` by
+            SeedSequence; ``"increment"`` counts up from it, as Gymnasium does, where neighbouring seeds
+            share all but one environment.
+        env_kwargs: arguments for ``gymnasium.make`` when ``env`` is an id.
+
+    Raises:
+        ConfigError: arguments that cannot work. EnvFailedError: an environment cannot be made.
+    """
+
+    def __init__(
+        self,
+        env: str | Maker | Sequence[Maker],
+        num_envs: int | None = None,
+        *,
+        num_workers: int | None = None,
+        threads: int | None = None,
+        context: StartMethod = "forkserver",
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        step_timeout: float | None = None,
+        on_error: OnError = "raise",
+        batch_size: int = 1,
+        seeding: Literal["sequence", "increment"] = "sequence",
+        env_kwargs: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.closed = True  # until there is something to close
+        makers = _makers(env, num_envs, env_kwargs)
+        defaults = _suited_to(env if isinstance(env, str) else None, len(makers))
+        workers = defaults[0] if num_workers is None else num_workers
+        threads = defaults[1] if threads is None else threads
+        mode = AutoresetMode(autoreset_mode)
+        _check(workers, threads, context, step_timeout, on_error)
+        if seeding not in ("sequence", "increment"):
+            raise ConfigError(f"seeding must be 'sequence' or 'increment', got {seeding!r}")
+        self.num_envs = len(makers)
+        self.on_error = on_error
+        self.batch_size = batch_size
+        self.seeding = seeding
+        self.autoreset_mode = mode
+        self._backend = self._make_backend(
+            makers,
+            min(workers, len(makers)),
+            threads,
+            context,
+            mode,
+            step_timeout,
+            on_error == "restart",
+            env,
+        )
+        about = self._backend.description
+        self.single_observation_space, self.single_action_space = (
+            about.observation_space,
+            about.action_space,
+        )
+        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
+        self.metadata = {**about.metadata, "autoreset_mode": mode}
+        self.render_mode = about.render_mode
+        self.spec: Any = None
+        self._has_text = isinstance(self.single_observation_space, gymnasium.spaces.Text)
+        self._takes_text = isinstance(self.single_action_space, gymnasium.spaces.Text)
+        self._everyone = range(self.num_envs)
+        self._busy: set[int] = set()
+        self._inbox: collections.deque[tuple[int, Chunk, int]] = collections.deque()
+        """Results that nobody has taken: environment, chunk, place in it."""
+        self._started: set[int] = set()
+        self._ended: set[int] = set()
+        """With autoreset disabled: environments that must be reset before they are stepped."""
+        self._last = [None] * self.num_envs
+        self._waiters: dict[int, asyncio.Future[tuple[Results, int]]] = {}
+        self._outbox: list[tuple[int, Any]] = []
+        self._watch: _Watch | None = None
+        self.closed = False
+
+    def _make_backend(
+        self,
+        makers: list[Maker],
+        workers: int,
+        threads: int,
+        context: str,
+        mode: AutoresetMode,
+        step_timeout: float | None,
+        rebuild: bool,
+        env: Any,
+    ) -> Backend:
+        if workers == 0:
+            return LocalBackend(makers, mode, rebuild, min(threads, len(makers)))
+        from gym_llm.vector.processes import ProcessBackend
+
+        return ProcessBackend(
+            context=context,
+            preload=_modules(env),
+            makers=makers,
+            num_workers=workers,
+            autoreset=mode,
+            rebuild=rebuild,
+            threads=threads,
+            step_timeout_s=step_timeout,
+        )
+
+    # --- all together
+
+    def reset(
+        self,
+        *,
+        seed: int | Sequence[int | None] | None = None,
+        options: Mapping[str, Any] | Sequence[Mapping[str, Any] | None] | None = None,
+    ) -> tuple[Any, VectorInfos]:
+        """Reset all environments, or those of ``options["reset_mask"]``.
+
+        Args:
+            seed: an int, from which SeedSequence derives a seed for each environment; or a seed (or
+                None) for each.
+            options: for all environments, or a list with options (or None) for each.
+
+        Returns:
+            Observations and infos. With a mask, environments outside it keep their last observation and
+            have an empty info.
+        """
+        self._refuse_if_busy("reset")
+        ids, per_env = self._reset_options(options)
+        seeds = self._seeds(seed)
+        self._inbox.clear()
+        self._begin_reset(ids, [seeds[i] for i in ids], [per_env[i] for i in ids])
+        rows = self._collect(ids)
+        infos: list[dict[str, Any]] = [{} for _ in self._everyone]
+        for i, (results, place) in zip(ids, rows, strict=True):
+            infos[i] = results.infos[place]
+            self._last[i] = results.observations[place]
+        return self._batched(self._last), VectorInfos(infos)
+
+    def step(
+        self, actions: Any
+    ) -> tuple[Any, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], VectorInfos]:
+        """Step all environments and wait for all of them."""
+        self._refuse_if_busy("step")
+        self._begin_step(self._everyone, self._checked(actions, self.num_envs))
+        whole = self._collect_whole()
+        self._last = whole.observations
+        return (
+            self._batched(self._last),
+            np.array(whole.rewards, dtype=np.float64),
+            np.array(whole.terminations, dtype=np.bool_),
+            np.array(whole.truncations, dtype=np.bool_),
+            VectorInfos(whole.infos),
+        )
+
+    # --- some at a time
+
+    def send(self, actions: Any, env_ids: Iterable[int]) -> None:
+        """Begin steps of some environments; results come from `recv`.
+
+        Raises:
+            ConfigError: an id is out of range, given twice, or already stepping.
+        """
+        ids = self._idle(env_ids)
+        self._begin_step(ids, self._checked(actions, len(ids)))
+
+    def async_reset(
+        self,
+        env_ids: Iterable[int] | None = None,
+        *,
+        seeds: Sequence[int | None] | None = None,
+        options: Sequence[Mapping[str, Any] | None] | None = None,
+    ) -> None:
+        """Begin resets of some environments, or all; results come from `recv`."""
+        ids = self._idle(self._everyone if env_ids is None else env_ids)
+        nothing = [None] * len(ids)
+        self._begin_reset(ids, list(seeds or nothing), list(options or nothing))
+
+    def recv(self, min_envs: int | None = None, timeout: float | None = None) -> Batch:
+        """Return results, oldest first: at least ``min_envs`` of them, or what is there at the timeout.
+
+        Args:
+            min_envs: by default ``batch_size``.
+            timeout: seconds; None waits for ever.
+
+        Raises:
+            NoAsyncCallError: fewer than ``min_envs`` environments are stepping or have results.
+            EnvFailedError: an environment failed, with ``on_error="raise"``; other results stay for the
+                next call.
+        """
+        min_envs = self.batch_size if min_envs is None else min_envs
+        if len(self._busy) + len(self._inbox) < min_envs:
+            count = len(self._busy) + len(self._inbox)
+            raise NoAsyncCallError(f"recv waits for {min_envs} results, only {count} can come", "recv")
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while len(self._inbox) < min_envs:
+            self._take_in(self._backend.pump(remaining(deadline)))
+            if deadline is not None and time.monotonic() >= deadline:
+                break
+        return self._as_batch()
+
+    # --- one at a time, for asyncio
+
+    async def reset_one(
+        self, env_id: int, *, seed: int | None = None, options: Mapping[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Reset one environment; others go on meanwhile."""
+        (i,) = self._idle([env_id])
+        self._begin_reset([i], [seed], [options])
+        results, place = await self._arrival(i)
+        return results.observations[place], results.infos[place]
+
+    async def step_one(self, env_id: int, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Step one environment; others go on meanwhile."""
+        (i,) = self._idle([env_id])
+        self._refuse_unready([i])
+        self._outbox.append((i, self._checked([action], 1)[0]))
+        self._busy.add(i)
+        results, place = await self._arrival(i)
+        return (
+            results.observations[place],
+            results.rewards[place],
+            results.terminations[place],
+            results.truncations[place],
+            results.infos[place],
+        )
+
+    # --- the environments themselves
+
+    def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        """Return an attribute of every environment, called when it can be."""
+        return self._ask("call", self._everyone, name, args, kwargs)
+
+    def call_one(self, env_id: int, name: str, *args: Any, **kwargs: Any) -> Any:
+        """Return an attribute of one environment, called when it can be."""
+        return self._ask("call", self._idle([env_id]), name, args, kwargs)[0]
+
+    def get_attr(self, name: str) -> tuple[Any, ...]:
+        """Return an attribute of every environment; methods are called."""
+        return self.call(name)
+
+    def set_attr(self, name: str, values: Any) -> None:
+        """Set an attribute of every environment: a list or tuple gives each its own value."""
+        each = list(values) if isinstance(values, list | tuple) else [values] * self.num_envs
+        if len(each) != self.num_envs:
+            raise ConfigError(f"set_attr needs {self.num_envs} values, got {len(each)}")
+        self._ask("set", self._everyone, name, each)
+
+    def render(self) -> tuple[Any, ...]:
+        """Return what every environment renders."""
+        return self.call("render")
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Close all environments and end the workers; what takes longer than a few seconds is killed."""
+        if self._watch is not None:
+            self._watch.stop()
+        for waiter in self._waiters.values():
+            if not waiter.get_loop().is_closed():
+                waiter.cancel("the vector was closed")
+        self._backend.close(float(kwargs.get("timeout", CLOSE_TIMEOUT_S)))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if not self.closed:
+            self.close(timeout=0.0)
+
+    # --- requests
+
+    def _begin_reset(self, ids: Sequence[int], seeds: Sequence[Any], options: Sequence[Any]) -> None:
+        if not len(seeds) == len(options) == len(ids):
+            raise ConfigError(f"{len(ids)} environments, {len(seeds)} seeds and {len(options)} options")
+        self._backend.reset(ids, seeds, [None if o is None else dict(o) for o in options])
+        self._started.update(ids)
+        self._ended.difference_update(ids)
+        self._busy.update(ids)
+
+    def _begin_step(self, ids: Sequence[int], actions: Sequence[Any]) -> None:
+        self._refuse_unready(ids)
+        self._backend.step(ids, actions)
+        self._busy.update(ids)
+
+    def _flush(self) -> None:
+        """Begin the steps that coroutines asked for since the last time, one message a worker."""
+        if self._outbox:
+            outbox, self._outbox = self._outbox, []
+            self._backend.step([i for i, _ in outbox], [action for _, action in outbox])
+
+    def _refuse_unready(self, ids: Sequence[int]) -> None:
+        if len(self._started) < self.num_envs and not self._started.issuperset(ids):
+            raise ResetNeeded("call reset before step")
+        if self._ended and not self._ended.isdisjoint(ids):
+            first = min(self._ended.intersection(ids))
+            raise ResetNeeded(
+                f'environment {first} has ended: reset it with options={{"reset_mask": ...}} first'
+            )
+
+    def _checked(self, actions: Any, count: int) -> list[Any]:
+        if isinstance(actions, str | bytes):
+            raise ConfigError(f"actions must be a sequence of {count} actions, got one text")
+        listed = list(
+            actions
+            if self._takes_text
+            else iterate(batch_space(self.single_action_space, count), actions)
+        )
+        if len(listed) != count:
+            raise ConfigError(f"expected {count} actions, got {len(listed)}")
+        if self._takes_text:
+            for place, action in enumerate(listed):
+                if type(action) is not str:
+                    if not isinstance(action, str):
+                        raise ConfigError(f"action {place} must be a str, got {type(action).__name__}")
+                    listed[place] = str(action)
+        return listed
+
+    def _idle(self, env_ids: Iterable[int]) -> list[int]:
+        self._refuse_if_closed()
+        ids = [int(i) for i in env_ids]
+        for i in ids:
+            if not 0 <= i < self.num_envs:
+                raise ConfigError(f"env_ids must be from 0 to {self.num_envs - 1}, got {i}")
+            if i in self._busy:
+                raise ConfigError(f"environment {i} is still at its last request")
+        if len(set(ids)) < len(ids):
+            raise ConfigError(f"env_ids has an id twice: {ids[:20]}")
+        return ids
+
+    def _refuse_if_closed(self) -> None:
+        if self.closed:
+            raise ClosedEnvironmentError("this vector is closed")
+
+    def _refuse_if_busy(self, what: str) -> None:
+        self._refuse_if_closed()
+        if self._busy:
+            raise AlreadyPendingCallError(
+                f"{what} needs all environments, and {len(self._busy)} are still at a request", what
+            )
+
+    def _seeds(self, seed: Any) -> list[int | None]:
+        if seed is None:
+            return [None] * self.num_envs
+        if isinstance(seed, int | np.integer):
+            if self.seeding == "increment":
+                return [int(seed) + i for i in self._everyone]
+            states = np.random.SeedSequence(int(seed)).generate_state(self.num_envs)
+            return [int(state) for state in states]
+        seeds = [None if s is None else int(s) for s in seed]
+        if len(seeds) != self.num_envs:
+            raise ConfigError(f"expected {self.num_envs} seeds, got {len(seeds)}")
+        return seeds
+
+    def _reset_options(self, options: Any) -> tuple[Sequence[int], list[Any]]:
+        if options is None or isinstance(options, Mapping):
+            shared = dict(options or {})
+            mask = shared.pop("reset_mask", None)
+            if mask is not None and len(mask) != self.num_envs:
+                raise ConfigError(f"reset_mask must have {self.num_envs} entries, got {len(mask)}")
+            ids = self._everyone if mask is None else [i for i in self._everyone if mask[i]]
+            return ids, [shared or None] * self.num_envs
+        each = list(options)
+        if len(each) != self.num_envs:
+            raise ConfigError(f"expected {self.num_envs} options, got {len(each)}")
+        return self._everyone, each
+
+    def _ask(self, kind: str, ids: Sequence[int], *rest: Any) -> tuple[Any, ...]:
+        self._refuse_if_busy("call")
+        answers = self._backend.ask(kind, ids, *rest)
+        for i, (is_ok, value) in zip(ids, answers, strict=True):
+            if not is_ok:
+                raise EnvFailedError(i, *value)
+        return tuple(value for _, value in answers)
+
+    # --- results
+
+    def _take_in(self, chunks: Iterable[Chunk]) -> None:
+        """Give arrived results to those who wait for them, else to the inbox."""
+        for chunk in chunks:
+            self._note(chunk)
+            for place, i in enumerate(chunk.ids):
+                waiter = self._waiters.pop(i, None)
+                if waiter is None:
+                    self._inbox.append((i, chunk, place))
+                elif not waiter.cancelled():
+                    waiter.set_result((chunk.results, place))
+
+    def _note(self, chunk: Chunk) -> None:
+        self._busy.difference_update(chunk.ids)
+        if self.autoreset_mode is AutoresetMode.DISABLED:
+            ended = zip(chunk.ids, chunk.results.terminations, chunk.results.truncations, strict=True)
+            self._ended.update(i for i, terminated, truncated in ended if terminated or truncated)
+
+    def _collect(self, ids: Sequence[int]) -> list[tuple[Results, int]]:
+        """Wait for some environments and return their rows in the order of the ids."""
+        while self._busy:
+            self._take_in(self._backend.pump(None))
+        found = {i: (chunk.results, place) for i, chunk, place in self._inbox}
+        self._inbox.clear()
+        rows = [found[i] for i in ids]
+        self._raise_failure((i, *row) for i, row in zip(ids, rows, strict=True))
+        return rows
+
+    def _collect_whole(self) -> Results:
+        """Wait for all environments; chunks of neighbours are joined without touching their rows."""
+        chunks: list[Chunk] = []
+        while self._busy:
+            arrived = self._backend.pump(None)
+            for chunk in arrived:
+                self._note(chunk)
+            chunks.extend(arrived)
+        if len(chunks) == 1:
+            whole = chunks[0].results
+        elif all(isinstance(chunk.ids, range) for chunk in chunks):
+            whole = Results()
+            for chunk in sorted(chunks, key=lambda c: c.ids[0]):
+                _extend(whole, chunk.results)
+        else:
+            whole = _ordered(chunks)
+        if whole.failures:
+            self._raise_failure((place, whole, place) for place in whole.failures)
+        return whole
+
+    def _raise_failure(self, rows: Iterable[tuple[int, Results, int]]) -> None:
+        failed = [(i, results.failures[p]) for i, results, p in rows if self._is_raised(results, p)]
+        if failed:
+            raise _error(failed)
+
+    def _is_raised(self, results: Results, place: int) -> bool:
+        failure = results.failures.get(place)
+        return failure is not None and (self.on_error == "raise" or failure[0] == GIVEN_UP)
+
+    def _as_batch(self) -> Batch:
+        rows = list(self._inbox)
+        self._inbox.clear()
+        failed = [(i, c.results.failures[p]) for i, c, p in rows if self._is_raised(c.results, p)]
+        if failed:
+            self._inbox.extend(row for row in rows if not self._is_raised(row[1].results, row[2]))
+            raise _error(failed)
+        env_ids = np.array([i for i, _, _ in rows], dtype=np.int64)
+        return Batch(
+            self._batched([c.results.observations[p] for _, c, p in rows]),
+            np.array([c.results.rewards[p] for _, c, p in rows], dtype=np.float64),
+            np.array([c.results.terminations[p] for _, c, p in rows], dtype=np.bool_),
+            np.array([c.results.truncations[p] for _, c, p in rows], dtype=np.bool_),
+            VectorInfos([c.results.infos[p] for _, c, p in rows], {"env_id": env_ids}),
+            env_ids,
+        )
+
+    async def _arrival(self, i: int) -> tuple[Results, int]:
+        if self._watch is None:
+            self._watch = _Watch(self._backend, self._flush, self._take_in)
+        future: asyncio.Future[tuple[Results, int]] = asyncio.get_running_loop().create_future()
+        self._waiters[i] = future
+        self._watch.start()
+        try:
+            results, place = await future
+        finally:
+            self._waiters.pop(i, None)
+        self._raise_failure([(i, results, place)])
+        return results, place
+
+    def _batched(self, observations: Sequence[Any]) -> Any:
+        if self._has_text:
+            return tuple(observations)
+        space = self.single_observation_space
+        out: Any = create_empty_array(space, len(observations))
+        return concatenate(space, observations, out)
+
+
+class SyncVectorEnv(AsyncVectorEnv):
+    """The twin for debugging: the same interface, every environment stepped in the caller's thread."""
+
+    def __init__(
+        self,
+        env: str | Maker | Sequence[Maker],
+        num_envs: int | None = None,
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        on_error: OnError = "raise",
+        env_kwargs: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(
+            env,
+            num_envs,
+            num_workers=0,
+            threads=0,
+            autoreset_mode=autoreset_mode,
+            on_error=on_error,
+            env_kwargs=env_kwargs,
+        )
+
+
+class _Watch:
+    """Feeds results to asyncio: by the backend's descriptors, and by a timer for deadlines."""
+
+    INTERVAL_S = 0.25
+
+    def __init__(
+        self, backend: Backend, flush: Callable[[], None], take_in: Callable[[list[Chunk]], None]
+    ) -> None:
+        self._backend, self._flush, self._take_in = backend, flush, take_in
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._fds: list[int] = []
+        self._generation = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_due = False
+
+    def start(self) -> None:
+        """Watch on behalf of the running loop; look once more soon, as results may be there already."""
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self.stop()
+            self._loop = loop
+            self._follow(loop)
+            self._tick()
+        if not self._is_due:
+            self._is_due = True
+            loop.call_soon(self._pump)
+
+    def _pump(self) -> None:
+        self._is_due = False
+        self._flush()
+        self._take_in(self._backend.pump(0))
+        if self._backend.generation != self._generation and self._loop is not None:
+            self._follow(self._loop)
+
+    def _follow(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Watch the present descriptors; those of replaced workers may have the old numbers."""
+        for fd in self._fds:
+            loop.remove_reader(fd)
+        self._fds = self._backend.wake_fds()
+        for fd in self._fds:
+            loop.add_reader(fd, self._pump)
+        self._generation = self._backend.generation
+
+    def _tick(self) -> None:
+        self._pump()
+        if self._loop is not None:
+            self._timer = self._loop.call_later(self.INTERVAL_S, self._tick)
+
+    def stop(self) -> None:
+        """Watch no more; before the workers close, as their end would wake the loop for ever."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._loop is not None and not self._loop.is_closed():
+            for fd in self._fds:
+                self._loop.remove_reader(fd)
+        self._loop, self._timer, self._fds = None, None, []
+
+
+def _extend(whole: Results, part: Results) -> None:
+    if part.failures:
+        whole.failures.update({len(whole.rewards) + p: f for p, f in part.failures.items()})
+    whole.observations += part.observations
+    whole.rewards += part.rewards
+    whole.terminations += part.terminations
+    whole.truncations += part.truncations
+    whole.infos += part.infos
+
+
+def _ordered(chunks: Sequence[Chunk]) -> Results:
+    """Return the rows of chunks with single environments in the order of the ids."""
+    ids = [i for chunk in chunks for i in chunk.ids]
+    rows = dict(zip(ids, (row for chunk in chunks for row in chunk.results.rows()), strict=True))
+    failed = {chunk.ids[p]: f for chunk in chunks for p, f in chunk.results.failures.items()}
+    order = sorted(ids)
+    failures = {place: failed[i] for place, i in enumerate(order) if i in failed}
+    return Results.of([rows[i] for i in order], failures)
+
+
+def _error(failed: Sequence[tuple[int, Failure]]) -> EnvFailedError:
+    i, (kind, message, trace) = failed[0]
+    others = sorted(j for j, _ in failed[1:])
+    more = f" (and environments {', '.join(map(str, others[:10]))})" if others else ""
+    return EnvFailedError(i, kind, message + more, trace)
+
+
+def _makers(env: Any, num_envs: int | None, env_kwargs: Mapping[str, Any] | None) -> list[Maker]:
+    if isinstance(env, str) or callable(env):
+        if num_envs is None or num_envs < 1:
+            raise ConfigError(f"num_envs must be 1 or more, got {num_envs!r}")
+        if isinstance(env, str):
+            return [functools.partial(_make, env, dict(env_kwargs or {}))] * num_envs
+        makers = [env] * num_envs
+    else:
+        makers = list(env)
+        if not makers or not all(map(callable, makers)):
+            raise ConfigError(
+                "env must be an id, a function, or a list of functions that make environments"
+            )
+        if num_envs not in (None, len(makers)):
+            raise ConfigError(f"num_envs is {num_envs}, but {len(makers)} functions are given")
+    if env_kwargs:
+        raise ConfigError("env_kwargs are for ids; functions have their own arguments")
+    return makers
+
+
+def _make(env_id: str, kwargs: Mapping[str, Any]) -> gymnasium.Env[Any, Any]:
+    # Gymnasium's checker costs time at every step; ours are checked by tests.
+    importlib.import_module("gym_llm")
+    return gymnasium.make(env_id, disable_env_checker=True, **kwargs)
+
+
+def _suited_to(env_id: str | None, num_envs: int) -> tuple[int, int]:
+    """Return the number of workers and threads that suit an environment."""
+    from gym_llm.registration import table
+
+    info = table.get(env_id or "")
+    cost = info.step_cost if info is not None else "cheap"
+    if cost == "waits":
+        return 0, min(num_envs, 64)
+    return (min(os.cpu_count() or 1, num_envs), 0) if cost == "computes" else (0, 0)
+
+
+def _modules(env: Any) -> list[str]:
+    """Return the modules that every worker will import anyway."""
+    from gym_llm.registration import table
+
+    if isinstance(env, str):
+        return ["gym_llm", table[env].env.partition(":")[0]] if env in table else []
+    return []
+
+
+def _check(workers: Any, threads: Any, context: Any, step_timeout: Any, on_error: Any) -> None:
+    for name, value in (("num_workers", workers), ("threads", threads)):
+        if not isinstance(value, int) or value < 0:
+            raise ConfigError(f"{name} must be an integer of 0 or more, got {value!r}")
+    if context not in ("forkserver", "spawn", "fork"):
+        raise ConfigError(f"context must be 'forkserver', 'spawn' or 'fork', got {context!r}")
+    if on_error not in ("raise", "truncate", "restart"):
+        raise ConfigError(f"on_error must be 'raise', 'truncate' or 'restart', got {on_error!r}")
+    if step_timeout is not None and not step_timeout > 0:
+        raise ConfigError(f"step_timeout must be a number of seconds above 0, got {step_timeout!r}")
+    if step_timeout is not None and workers == 0:
+        raise ConfigError("step_timeout needs worker processes: a step in this process cannot be ended")

@@ -1,0 +1,136 @@
+"""Frames between a pool and its workers: one for each message, whatever its size.
+
+A frame is a header (length, kind) and the message, by marshal where it is text and numbers, else by
+pickle. Large messages go through a slab of shared memory, and the pipe carries only the header.
+"""
+
+import marshal
+import os
+import pickle
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+from multiprocess.heap import BufferWrapper
+
+HEADER = struct.Struct("<QB")
+_MARSHALLED, _PICKLED, _RESULTS, _IN_SLAB = 0, 1, 2, 4
+
+SLAB_FROM_BYTES = 1 << 16
+SLAB_BYTES = 4 << 20
+"""In each direction of each worker; /dev/shm of a container may have 64 MB."""
+READ_BYTES = 1 << 18
+
+
+class Slab:
+    """Shared memory for one large message in one direction.
+
+    Its first byte says whether a message waits in it: the writer sets it, the reader clears it, and a
+    message that finds it set takes the pipe. Pages that no message has reached take no memory.
+    """
+
+    def __init__(self) -> None:
+        self._buffer = BufferWrapper(SLAB_BYTES + 1)
+        self._view: memoryview | None = None
+
+    @property
+    def view(self) -> memoryview:
+        """The memory; made on first use, as a view does not travel to the worker."""
+        if self._view is None:
+            self._view = self._buffer.create_memoryview()
+        return self._view
+
+    def put(self, data: bytes) -> bool:
+        """Store a message; False when another one waits or it is too large."""
+        view = self.view
+        if view[0] or len(data) > SLAB_BYTES:
+            return False
+        view[1 : 1 + len(data)] = data
+        view[0] = 1
+        return True
+
+    def take(self, size: int) -> bytes:
+        """Return the message and free the slab."""
+        view = self.view
+        data = bytes(view[1 : 1 + size])
+        view[0] = 0
+        return data
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_buffer": self._buffer, "_view": None}
+
+
+def encode(message: tuple[Any, ...], slab: Slab) -> bytes:
+    """Return the frame of a message.
+
+    Raises:
+        Exception: whatever pickle raises for a message that cannot be pickled.
+    """
+    kind, data = _dumps(message)
+    if len(data) >= SLAB_FROM_BYTES and slab.put(data):
+        return HEADER.pack(len(data), kind | _IN_SLAB)
+    return HEADER.pack(len(data), kind) + data
+
+
+def _dumps(message: tuple[Any, ...]) -> tuple[int, bytes]:
+    """Return kind and bytes of a message; marshal takes only what is text and numbers for certain.
+
+    Of arrays and of numpy's numbers marshal would silently keep the bytes alone.
+    """
+    if message[0] == "step" and _is_text(message[2]):
+        return _MARSHALLED, marshal.dumps(message)
+    if message[0] == "results" and _is_text(message[2]):
+        *columns, infos, failures = message
+        packed = pickle.dumps(infos, 5) if any(infos) else len(infos)
+        return _RESULTS, marshal.dumps((*columns, packed, failures))
+    return _PICKLED, pickle.dumps(message, 5)
+
+
+def _is_text(values: Sequence[Any]) -> bool:
+    return set(map(type, values)) <= {str}
+
+
+def _loads(kind: int, data: bytes) -> Any:
+    if kind & _PICKLED:
+        return pickle.loads(data)
+    message = marshal.loads(data)
+    if kind & _RESULTS:
+        *columns, packed, failures = message
+        infos = [{} for _ in range(packed)] if isinstance(packed, int) else pickle.loads(packed)
+        return (*columns, infos, failures)
+    return message
+
+
+class Reader:
+    """Cuts what comes from a pipe into messages."""
+
+    def __init__(self, slab: Slab) -> None:
+        self._slab = slab
+        self._buffer = bytearray()
+
+    def feed(self, fd: int) -> list[Any]:
+        """Read once and return the messages that are complete.
+
+        Raises:
+            EOFError: the other end is closed. BlockingIOError: nothing is there to read.
+        """
+        chunk = os.read(fd, READ_BYTES)
+        if not chunk:
+            raise EOFError
+        self._buffer += chunk
+        messages = []
+        while (message := self._next()) is not None:
+            messages.append(message[0])
+        return messages
+
+    def _next(self) -> tuple[Any] | None:
+        buffer = self._buffer
+        if len(buffer) < HEADER.size:
+            return None
+        size, kind = HEADER.unpack_from(buffer)
+        end = HEADER.size if kind & _IN_SLAB else HEADER.size + size
+        if len(buffer) < end:
+            return None
+        data = self._slab.take(size) if kind & _IN_SLAB else bytes(buffer[HEADER.size : end])
+        del buffer[:end]
+        return (_loads(kind, data),)
