@@ -2,11 +2,8 @@
 
 import asyncio
 import collections
-import functools
-import importlib
-import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Self
 
 import gymnasium
@@ -22,9 +19,11 @@ from gymnasium.vector.utils import batch_space, concatenate, create_empty_array,
 from numpy.typing import NDArray
 
 from gym_llm.errors import ConfigError, EnvFailedError
+from gym_llm.vector.arguments import check, make_makers, modules_of, suited_to
 from gym_llm.vector.backend import Backend, Chunk, LocalBackend, remaining
 from gym_llm.vector.group import GIVEN_UP, Failure, Maker, Results
 from gym_llm.vector.infos import VectorInfos
+from gym_llm.vector.watch import Watch
 
 OnError = Literal["raise", "truncate", "restart"]
 StartMethod = Literal["forkserver", "spawn", "fork"]
@@ -91,12 +90,12 @@ class AsyncVectorEnv(VectorEnv[Any, Any, Any]):
         env_kwargs: Mapping[str, Any] | None = None,
     ) -> None:
         self.closed = True  # until there is something to close
-        makers = _makers(env, num_envs, env_kwargs)
-        defaults = _suited_to(env if isinstance(env, str) else None, len(makers))
+        makers = make_makers(env, num_envs, env_kwargs)
+        defaults = suited_to(env if isinstance(env, str) else None, len(makers))
         workers = defaults[0] if num_workers is None else num_workers
         threads = defaults[1] if threads is None else threads
         mode = AutoresetMode(autoreset_mode)
-        _check(workers, threads, context, step_timeout, on_error)
+        check(workers, threads, context, step_timeout, on_error)
         if seeding not in ("sequence", "increment"):
             raise ConfigError(f"seeding must be 'sequence' or 'increment', got {seeding!r}")
         self.num_envs = len(makers)
@@ -136,7 +135,7 @@ class AsyncVectorEnv(VectorEnv[Any, Any, Any]):
         self._last = [None] * self.num_envs
         self._waiters: dict[int, asyncio.Future[tuple[Results, int]]] = {}
         self._outbox: list[tuple[int, Any]] = []
-        self._watch: _Watch | None = None
+        self._watch: Watch | None = None
         self.closed = False
 
     def _make_backend(
@@ -156,7 +155,7 @@ class AsyncVectorEnv(VectorEnv[Any, Any, Any]):
 
         return ProcessBackend(
             context=context,
-            preload=_modules(env),
+            preload=modules_of(env),
             makers=makers,
             num_workers=workers,
             autoreset=mode,
@@ -510,7 +509,7 @@ class AsyncVectorEnv(VectorEnv[Any, Any, Any]):
 
     async def _arrival(self, i: int) -> tuple[Results, int]:
         if self._watch is None:
-            self._watch = _Watch(self._backend, self._flush, self._take_in)
+            self._watch = Watch(self._backend, self._flush, self._take_in)
         future: asyncio.Future[tuple[Results, int]] = asyncio.get_running_loop().create_future()
         self._waiters[i] = future
         self._watch.start()
@@ -552,64 +551,6 @@ class SyncVectorEnv(AsyncVectorEnv):
         )
 
 
-class _Watch:
-    """Feeds results to asyncio: by the backend's descriptors, and by a timer for deadlines."""
-
-    INTERVAL_S = 0.25
-
-    def __init__(
-        self, backend: Backend, flush: Callable[[], None], take_in: Callable[[list[Chunk]], None]
-    ) -> None:
-        self._backend, self._flush, self._take_in = backend, flush, take_in
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._fds: list[int] = []
-        self._generation = 0
-        self._timer: asyncio.TimerHandle | None = None
-        self._is_due = False
-
-    def start(self) -> None:
-        """Watch on behalf of the running loop; look once more soon, as results may be there already."""
-        loop = asyncio.get_running_loop()
-        if loop is not self._loop:
-            self.stop()
-            self._loop = loop
-            self._follow(loop)
-            self._tick()
-        if not self._is_due:
-            self._is_due = True
-            loop.call_soon(self._pump)
-
-    def _pump(self) -> None:
-        self._is_due = False
-        self._flush()
-        self._take_in(self._backend.pump(0))
-        if self._backend.generation != self._generation and self._loop is not None:
-            self._follow(self._loop)
-
-    def _follow(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Watch the present descriptors; those of replaced workers may have the old numbers."""
-        for fd in self._fds:
-            loop.remove_reader(fd)
-        self._fds = self._backend.wake_fds()
-        for fd in self._fds:
-            loop.add_reader(fd, self._pump)
-        self._generation = self._backend.generation
-
-    def _tick(self) -> None:
-        self._pump()
-        if self._loop is not None:
-            self._timer = self._loop.call_later(self.INTERVAL_S, self._tick)
-
-    def stop(self) -> None:
-        """Watch no more; before the workers close, as their end would wake the loop for ever."""
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._loop is not None and not self._loop.is_closed():
-            for fd in self._fds:
-                self._loop.remove_reader(fd)
-        self._loop, self._timer, self._fds = None, None, []
-
-
 def _extend(whole: Results, part: Results) -> None:
     if part.failures:
         whole.failures.update({len(whole.rewards) + p: f for p, f in part.failures.items()})
@@ -635,63 +576,3 @@ def _error(failed: Sequence[tuple[int, Failure]]) -> EnvFailedError:
     others = sorted(j for j, _ in failed[1:])
     more = f" (and environments {', '.join(map(str, others[:10]))})" if others else ""
     return EnvFailedError(i, kind, message + more, trace)
-
-
-def _makers(env: Any, num_envs: int | None, env_kwargs: Mapping[str, Any] | None) -> list[Maker]:
-    if isinstance(env, str) or callable(env):
-        if num_envs is None or num_envs < 1:
-            raise ConfigError(f"num_envs must be 1 or more, got {num_envs!r}")
-        if isinstance(env, str):
-            return [functools.partial(_make, env, dict(env_kwargs or {}))] * num_envs
-        makers = [env] * num_envs
-    else:
-        makers = list(env)
-        if not makers or not all(map(callable, makers)):
-            raise ConfigError(
-                "env must be an id, a function, or a list of functions that make environments"
-            )
-        if num_envs not in (None, len(makers)):
-            raise ConfigError(f"num_envs is {num_envs}, but {len(makers)} functions are given")
-    if env_kwargs:
-        raise ConfigError("env_kwargs are for ids; functions have their own arguments")
-    return makers
-
-
-def _make(env_id: str, kwargs: Mapping[str, Any]) -> gymnasium.Env[Any, Any]:
-    # Gymnasium's checker costs time at every step; ours are checked by tests.
-    importlib.import_module("gym_llm")
-    return gymnasium.make(env_id, disable_env_checker=True, **kwargs)
-
-
-def _suited_to(env_id: str | None, num_envs: int) -> tuple[int, int]:
-    """Return the number of workers and threads that suit an environment."""
-    from gym_llm.registration import table
-
-    info = table.get(env_id or "")
-    cost = info.step_cost if info is not None else "cheap"
-    if cost == "waits":
-        return 0, min(num_envs, 64)
-    return (min(os.cpu_count() or 1, num_envs), 0) if cost == "computes" else (0, 0)
-
-
-def _modules(env: Any) -> list[str]:
-    """Return the modules that every worker will import anyway."""
-    from gym_llm.registration import table
-
-    if isinstance(env, str):
-        return ["gym_llm", table[env].env.partition(":")[0]] if env in table else []
-    return []
-
-
-def _check(workers: Any, threads: Any, context: Any, step_timeout: Any, on_error: Any) -> None:
-    for name, value in (("num_workers", workers), ("threads", threads)):
-        if not isinstance(value, int) or value < 0:
-            raise ConfigError(f"{name} must be an integer of 0 or more, got {value!r}")
-    if context not in ("forkserver", "spawn", "fork"):
-        raise ConfigError(f"context must be 'forkserver', 'spawn' or 'fork', got {context!r}")
-    if on_error not in ("raise", "truncate", "restart"):
-        raise ConfigError(f"on_error must be 'raise', 'truncate' or 'restart', got {on_error!r}")
-    if step_timeout is not None and not step_timeout > 0:
-        raise ConfigError(f"step_timeout must be a number of seconds above 0, got {step_timeout!r}")
-    if step_timeout is not None and workers == 0:
-        raise ConfigError("step_timeout needs worker processes: a step in this process cannot be ended")
