@@ -15,11 +15,14 @@ from multiprocess.heap import BufferWrapper
 
 HEADER = struct.Struct("<QB")
 _MARSHALLED, _PICKLED, _RESULTS, _IN_SLAB = 0, 1, 2, 4
+_MARSHAL_VERSION = 2
+"""Later ones look for repeated objects, which columns of texts do not have."""
 
 SLAB_FROM_BYTES = 1 << 16
 SLAB_BYTES = 4 << 20
 """In each direction of each worker; /dev/shm of a container may have 64 MB."""
-READ_BYTES = 1 << 18
+READ_BYTES = 1 << 16
+"""A larger buffer costs more to make than further reads do."""
 
 
 class Slab:
@@ -49,12 +52,13 @@ class Slab:
         view[0] = 1
         return True
 
-    def take(self, size: int) -> bytes:
-        """Return the message and free the slab."""
-        view = self.view
-        data = bytes(view[1 : 1 + size])
-        view[0] = 0
-        return data
+    def waiting(self, size: int) -> memoryview:
+        """Return the message in place; `free` when it is decoded."""
+        return self.view[1 : 1 + size]
+
+    def free(self) -> None:
+        """Let the next message in."""
+        self.view[0] = 0
 
     def __getstate__(self) -> dict[str, Any]:
         return {"_buffer": self._buffer, "_view": None}
@@ -78,11 +82,11 @@ def _dumps(message: tuple[Any, ...]) -> tuple[int, bytes]:
     Of arrays and of numpy's numbers marshal would silently keep the bytes alone.
     """
     if message[0] == "step" and _is_text(message[2]):
-        return _MARSHALLED, marshal.dumps(message)
+        return _MARSHALLED, marshal.dumps(message, _MARSHAL_VERSION)
     if message[0] == "results" and _is_text(message[2]):
         *columns, infos, failures = message
         packed = pickle.dumps(infos, 5) if any(infos) else len(infos)
-        return _RESULTS, marshal.dumps((*columns, packed, failures))
+        return _RESULTS, marshal.dumps((*columns, packed, failures), _MARSHAL_VERSION)
     return _PICKLED, pickle.dumps(message, 5)
 
 
@@ -90,7 +94,7 @@ def _is_text(values: Sequence[Any]) -> bool:
     return set(map(type, values)) <= {str}
 
 
-def _loads(kind: int, data: bytes) -> Any:
+def _loads(kind: int, data: bytes | memoryview) -> Any:
     if kind & _PICKLED:
         return pickle.loads(data)
     message = marshal.loads(data)
@@ -117,11 +121,22 @@ class Reader:
         chunk = os.read(fd, READ_BYTES)
         if not chunk:
             raise EOFError
+        if not self._buffer and (whole := self._whole(chunk)) is not None:
+            return [whole[0]]
         self._buffer += chunk
         messages = []
         while (message := self._next()) is not None:
             messages.append(message[0])
         return messages
+
+    def _whole(self, chunk: bytes) -> tuple[Any] | None:
+        """Decode a chunk that is exactly one frame, as most are."""
+        if len(chunk) < HEADER.size:
+            return None
+        size, kind = HEADER.unpack_from(chunk)
+        if len(chunk) != (HEADER.size if kind & _IN_SLAB else HEADER.size + size):
+            return None
+        return (self._decoded(size, kind, memoryview(chunk)[HEADER.size :]),)
 
     def _next(self) -> tuple[Any] | None:
         buffer = self._buffer
@@ -131,6 +146,15 @@ class Reader:
         end = HEADER.size if kind & _IN_SLAB else HEADER.size + size
         if len(buffer) < end:
             return None
-        data = self._slab.take(size) if kind & _IN_SLAB else bytes(buffer[HEADER.size : end])
+        body = bytes(buffer[HEADER.size : end])
         del buffer[:end]
-        return (_loads(kind, data),)
+        return (self._decoded(size, kind, body),)
+
+    def _decoded(self, size: int, kind: int, body: Any) -> Any:
+        """Decode a message in place: of large ones a copy costs as much as the rest."""
+        if not kind & _IN_SLAB:
+            return _loads(kind, body)
+        try:
+            return _loads(kind, self._slab.waiting(size))
+        finally:
+            self._slab.free()

@@ -1,6 +1,7 @@
 """The program of a worker process: an `EnvGroup` behind a socket, until the parent is gone."""
 
 import contextlib
+import ctypes
 import fcntl
 import os
 import pickle
@@ -59,6 +60,7 @@ def run(connection: Any, lifeline: Any, setup: bytes, shared: Shared) -> None:
     _die_with_parent(lifeline.fileno())
     # A handler instead of SIG_IGN, which the programs that environments start would inherit.
     signal.signal(signal.SIGINT, lambda *_: None)
+    _keep_memory()
     channel = _SocketChannel(connection, shared)
     try:
         config: Setup = pickle.loads(setup)
@@ -262,6 +264,17 @@ def merged(parts: Sequence[Results]) -> Results:
         failures.update({len(rows) + place: failure for place, failure in part.failures.items()})
         rows.extend(part.rows())
     return Results.of(rows, failures)
+
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+
+
+def _keep_memory() -> None:
+    """Keep the memory of large messages, which glibc would return and fault in again at every step."""
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        libc.mallopt(_M_MMAP_THRESHOLD, 32 << 20)
+        libc.mallopt(_M_TRIM_THRESHOLD, 64 << 20)
 
 
 def _die_with_parent(lifeline: int) -> None:
