@@ -127,7 +127,7 @@ ENVIRONMENTS: tuple[EnvInfo, ...] = (
         row="gpqa_diamond",
         domain="knowledge",
         kind="rule",
-        summary="Graduate-level science questions with four options",
+        summary="Hard questions of physics, chemistry and biology, four options each",
         data=("Idavidrein/gpqa",),
         licence="CC-BY-4.0",
     ),

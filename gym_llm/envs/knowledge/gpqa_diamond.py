@@ -1,4 +1,4 @@
-"""GPQA Diamond: graduate-level science questions with four options (single turn)."""
+"""GPQA Diamond: hard questions of physics, chemistry and biology, four options each (single turn)."""
 
 import functools
 import hashlib
