@@ -4,6 +4,7 @@ import asyncio
 import functools
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -132,12 +133,14 @@ def test_nobody_starves(backend: str) -> None:
     try:
         envs.reset(seed=0)
         envs.send(["x"] * 8, range(8))
-        for _ in range(200):
+        deadline = time.monotonic() + 60
+        # How often each comes depends on the scheduler; that all come again and again does not.
+        while min(counts) < 25:
+            assert time.monotonic() < deadline, counts
             batch = envs.recv(min_envs=2)
             for i in batch.env_ids:
                 counts[i] += 1
             envs.send(["x"] * len(batch.env_ids), batch.env_ids)
-        assert min(counts) >= max(counts) / 3
     finally:
         envs.close()
 
