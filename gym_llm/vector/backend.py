@@ -1,5 +1,6 @@
 """What carries out steps: this process, worker processes, or actors on other machines; one interface."""
 
+import contextlib
 import queue
 import time
 from collections.abc import Sequence
@@ -93,7 +94,9 @@ class LocalBackend:
     def _work(self, i: int, function: Any, *args: Any) -> None:
         self._ready.put(Chunk([i], function(*args)))
         if self._wake is not None:
-            self._wake[1].send(b"x")
+            # A step may outlast the vector: nobody is there to wake then.
+            with contextlib.suppress(OSError):
+                self._wake[1].send(b"x")
 
     def pump(self, timeout_s: float | None) -> list[Chunk]:
         if self._wake is not None:

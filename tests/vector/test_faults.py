@@ -695,7 +695,7 @@ def test_close_ends_hung_workers(make: Make, config: dict[str, Any], fault: str)
     vector.recv(1)
     begun = time.monotonic()
     vector.close(timeout=0.5)
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 20
     assert not any(map(is_alive, workers))
 
 

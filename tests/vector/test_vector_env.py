@@ -116,7 +116,7 @@ def test_slow_environments_hold_nobody_up(backend: str) -> None:
     envs = AsyncVectorEnv(Slow, 4, **{**BACKENDS[backend], "threads": 4})
     try:
         envs.reset(seed=0)
-        envs.send(["1.0", "0", "0", "0"], range(4))
+        envs.send(["2.0", "0", "0", "0"], range(4))
         assert 0 not in envs.recv(min_envs=3).env_ids
         assert len(envs.recv(min_envs=1, timeout=0.01).env_ids) == 0
         assert envs.recv(min_envs=1).env_ids.tolist() == [0]
