@@ -1,4 +1,4 @@
-"""The environments that `vector.py` measures: cheap text, waiting text, and registered ids."""
+"""The environments that `vector.py` measures, and their actions: cheap text, waiting text, ids."""
 
 import re
 import time
@@ -15,6 +15,7 @@ _PAGE = "".join(f"Item {number}: the lamp in room {number * 7 % 101} is on. " fo
 _END_PROBABILITY = 0.3
 WAIT_MEDIAN_S = 0.010
 WAIT_SIGMA = 1.0
+GUESSES = ["<think>Not seven.</think><answer>42</answer>", "<answer>7</answer>", "I do not know."]
 
 
 class CheapTextEnv(gymnasium.Env[str, str]):

@@ -9,7 +9,7 @@ from typing import Any
 import gymnasium
 
 from gym_llm.errors import ConfigError
-from gym_llm.registration import table
+from gym_llm.registration import EnvInfo, register, table
 from gym_llm.vector.group import Maker
 
 
@@ -23,7 +23,7 @@ def make_makers(env: Any, num_envs: int | None, env_kwargs: Mapping[str, Any] | 
         if num_envs is None or num_envs < 1:
             raise ConfigError(f"num_envs must be 1 or more, got {num_envs!r}")
         if isinstance(env, str):
-            return [functools.partial(_make, env, dict(env_kwargs or {}))] * num_envs
+            return [functools.partial(_make, env, dict(env_kwargs or {}), table.get(env))] * num_envs
         makers = [env] * num_envs
     else:
         makers = list(env)
@@ -38,9 +38,11 @@ def make_makers(env: Any, num_envs: int | None, env_kwargs: Mapping[str, Any] | 
     return makers
 
 
-def _make(env_id: str, kwargs: Mapping[str, Any]) -> gymnasium.Env[Any, Any]:
-    # Gymnasium's checker costs time at every step; ours are checked by tests.
+def _make(env_id: str, kwargs: Mapping[str, Any], info: EnvInfo | None) -> gymnasium.Env[Any, Any]:
     importlib.import_module("gym_llm")
+    if info is not None and env_id not in gymnasium.registry:
+        register([info])  # a worker does not know what a program has registered by itself
+    # Gymnasium's checker costs time at every step; ours are checked by tests.
     return gymnasium.make(env_id, disable_env_checker=True, **kwargs)
 
 

@@ -18,6 +18,14 @@ Failure = tuple[str, str, str]
 GIVEN_UP = "WorkerGivenUp"
 """Kind of the failure of environments whose worker is not replaced any more; always raised."""
 
+WORKER_DIED = "WorkerDied"
+"""Kind of the failure of an environment that ended its worker."""
+WORKER_LOST = "WorkerLost"
+"""Kind of the failure of environments whose worker died when none or several of them were stepping, so
+that it is not known which of them did it, if any."""
+WORKER_RESTARTED = "WorkerRestarted"
+"""Kind of the failure of an environment whose worker was ended by another one."""
+
 Row = tuple[Any, float, bool, bool, dict[str, Any]]
 """Observation, reward, terminated, truncated, info."""
 

@@ -74,6 +74,7 @@ class ProcessBackend(WorkerBackend):
             if worker in gone:
                 continue
             process = self._processes[worker]
+            self.traffic[worker] += 1
             if event & selectors.EVENT_WRITE and process.flush():
                 self._listen(process, worker, selectors.EVENT_READ)
             if event & selectors.EVENT_READ:
@@ -130,7 +131,7 @@ class _Process:
         self._clock = BufferWrapper(8 * size)
         self._since = self._clock.create_memoryview().cast("d")
         self._since[:] = memoryview(bytes(8 * size)).cast("d")
-        shared = Shared(Slab(), Slab(), self._clock)
+        shared = Shared(Slab(size), Slab(size), self._clock)
         self._slab, self._reader = shared.requests, Reader(shared.replies)
         self._outgoing: collections.deque[memoryview] = collections.deque()
         self._connection, connection = context.Pipe(duplex=True)

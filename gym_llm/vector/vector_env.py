@@ -64,6 +64,7 @@ class AsyncVectorEnv(VectorEnv[Any, Any, Any]):
             EnvFailedError, ``"truncate"`` ends its episode with a blank observation, reward 0.0,
             ``truncated`` and ``info["error"]``; ``"restart"`` also makes the environment anew. A worker
             that died or hung is replaced in every case.
+        rebuild: make an environment anew after it raised; by default only with ``"restart"``.
         batch_size: how many results `recv` waits for by default.
         seeding: ``"sequence"`` derives a seed for each environment from the one given to `reset` by
             SeedSequence; ``"increment"`` counts up from it, as Gymnasium does, where neighbouring seeds
@@ -85,6 +86,7 @@ class AsyncVectorEnv(VectorEnv[Any, Any, Any]):
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         step_timeout: float | None = None,
         on_error: OnError = "raise",
+        rebuild: bool | None = None,
         batch_size: int = 1,
         seeding: Literal["sequence", "increment"] = "sequence",
         env_kwargs: Mapping[str, Any] | None = None,
@@ -110,7 +112,7 @@ class AsyncVectorEnv(VectorEnv[Any, Any, Any]):
             context,
             mode,
             step_timeout,
-            on_error == "restart",
+            on_error == "restart" if rebuild is None else rebuild,
             env,
         )
         about = self._backend.description
@@ -259,11 +261,19 @@ class AsyncVectorEnv(VectorEnv[Any, Any, Any]):
 
     # --- one at a time, for asyncio
 
+    def is_idle(self, env_id: int) -> bool:
+        """Return whether an environment has no request in flight; one may outlast who waited for it."""
+        if env_id in self._busy:
+            self._take_in(self._backend.pump(0))
+        return env_id not in self._busy
+
     async def reset_one(
         self, env_id: int, *, seed: int | None = None, options: Mapping[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
         """Reset one environment; others go on meanwhile."""
         (i,) = self._idle([env_id])
+        if self._inbox:  # results that nobody waited for any more
+            self._inbox = collections.deque(row for row in self._inbox if row[0] != i)
         self._begin_reset([i], [seed], [options])
         results, place = await self._arrival(i)
         return results.observations[place], results.infos[place]
@@ -290,8 +300,8 @@ class AsyncVectorEnv(VectorEnv[Any, Any, Any]):
         return self._ask("call", self._everyone, name, args, kwargs)
 
     def call_one(self, env_id: int, name: str, *args: Any, **kwargs: Any) -> Any:
-        """Return an attribute of one environment, called when it can be."""
-        return self._ask("call", self._idle([env_id]), name, args, kwargs)[0]
+        """Return an attribute of one environment, called when it can be; others may be stepping."""
+        return self._answers("call", self._idle([env_id]), name, args, kwargs)[0]
 
     def get_attr(self, name: str) -> tuple[Any, ...]:
         """Return an attribute of every environment; methods are called."""
@@ -426,6 +436,9 @@ class AsyncVectorEnv(VectorEnv[Any, Any, Any]):
 
     def _ask(self, kind: str, ids: Sequence[int], *rest: Any) -> tuple[Any, ...]:
         self._refuse_if_busy("call")
+        return self._answers(kind, ids, *rest)
+
+    def _answers(self, kind: str, ids: Sequence[int], *rest: Any) -> tuple[Any, ...]:
         answers = self._backend.ask(kind, ids, *rest)
         for i, (is_ok, value) in zip(ids, answers, strict=True):
             if not is_ok:

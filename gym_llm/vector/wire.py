@@ -8,10 +8,11 @@ import marshal
 import os
 import pickle
 import struct
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
-from multiprocess.heap import BufferWrapper
+from multiprocess.heap import Arena
 
 HEADER = struct.Struct("<QB")
 _MARSHALLED, _PICKLED, _RESULTS, _IN_SLAB = 0, 1, 2, 4
@@ -19,8 +20,9 @@ _MARSHAL_VERSION = 2
 """Later ones look for repeated objects, which columns of texts do not have."""
 
 SLAB_FROM_BYTES = 1 << 16
-SLAB_BYTES = 4 << 20
-"""In each direction of each worker; /dev/shm of a container may have 64 MB."""
+MIN_SLAB_BYTES, MAX_SLAB_BYTES = 4 << 20, 32 << 20
+SLAB_BYTES_PER_ENV = 32 << 10
+"""So much of a slab stays in memory, in each direction of each worker, once a message has reached it."""
 READ_BYTES = 1 << 16
 """A larger buffer costs more to make than further reads do."""
 
@@ -30,23 +32,32 @@ class Slab:
 
     Its first byte says whether a message waits in it: the writer sets it, the reader clears it, and a
     message that finds it set takes the pipe. Pages that no message has reached take no memory.
+
+    Args:
+        num_envs: environments whose results are one message.
     """
 
-    def __init__(self) -> None:
-        self._buffer = BufferWrapper(SLAB_BYTES + 1)
+    def __init__(self, num_envs: int) -> None:
+        wanted = num_envs * SLAB_BYTES_PER_ENV
+        self._arena = _arena(1 + max(MIN_SLAB_BYTES, min(wanted, MAX_SLAB_BYTES)))
         self._view: memoryview | None = None
+
+    @property
+    def size(self) -> int:
+        """The bytes of the largest message that fits."""
+        return int(self._arena.size) - 1
 
     @property
     def view(self) -> memoryview:
         """The memory; made on first use, as a view does not travel to the worker."""
         if self._view is None:
-            self._view = self._buffer.create_memoryview()
+            self._view = memoryview(self._arena.buffer)
         return self._view
 
     def put(self, data: bytes) -> bool:
         """Store a message; False when another one waits or it is too large."""
         view = self.view
-        if view[0] or len(data) > SLAB_BYTES:
+        if view[0] or len(data) > self.size:
             return False
         view[1 : 1 + len(data)] = data
         view[0] = 1
@@ -61,7 +72,23 @@ class Slab:
         self.view[0] = 0
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_buffer": self._buffer, "_view": None}
+        return {"_arena": self._arena, "_view": None}
+
+
+def _arena(size: int) -> Any:
+    """Return shared memory that travels to a worker; the least where there is only a file of a folder.
+
+    In ``/dev/shm`` a container may have 64 MB for all its programs, and who writes to a page that is not
+    to be had there is ended by SIGBUS.
+    """
+    try:
+        fd = os.memfd_create("gym-llm-slab")
+    except (AttributeError, OSError):  # not Linux, or not allowed
+        return Arena(1 + MIN_SLAB_BYTES)
+    os.ftruncate(fd, size)
+    arena = Arena(size, fd)
+    weakref.finalize(arena, os.close, fd)
+    return arena
 
 
 def encode(message: tuple[Any, ...], slab: Slab) -> bytes:

@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+import math
 import pickle
 import time
 from abc import ABC, abstractmethod
@@ -15,6 +16,9 @@ from gym_llm.errors import ConfigError, EnvFailedError
 from gym_llm.vector.backend import Chunk, Description, remaining
 from gym_llm.vector.group import (
     GIVEN_UP,
+    WORKER_DIED,
+    WORKER_LOST,
+    WORKER_RESTARTED,
     Failure,
     Maker,
     Results,
@@ -30,6 +34,8 @@ logger = logging.getLogger(__name__)
 
 START_LIMIT_S = 120.0
 """Time for a worker to make its environments."""
+SILENCE_SLACK_S = 1.0
+"""For what a worker does between steps: reading requests, pickling results."""
 MAX_DEATHS = 3
 """A worker that dies more often in a row, without any result between, is given up."""
 
@@ -75,6 +81,10 @@ class WorkerBackend(ABC):
         """Workers that are not ready yet: until when they must be, and requests that wait for it."""
         self._dead: dict[int, Failure] = {}
         """Workers that are gone and not replaced yet."""
+        self.traffic = [0] * num_workers
+        """Grows with whatever comes from or goes to a worker, where `running_since` does not show it."""
+        self._silent: dict[int, tuple[Any, float]] = {}
+        """Workers with requests in flight: the last signs of life, and when they were first seen."""
         self._given_up: dict[int, Failure] = {}
         """Environments whose worker is not replaced any more."""
         self._seeds: list[int | None] = [None] * count
@@ -203,7 +213,9 @@ class WorkerBackend(ABC):
         self._answer = None
         self._request(worker, (kind, local, self._asked, *parts))
         limit = self.step_timeout_s
-        deadline = None if limit is None else time.monotonic() + limit * len(local)
+        # Steps of others may be before it in the same worker.
+        before = len(self.in_flight[worker])
+        deadline = None if limit is None else time.monotonic() + limit * (len(local) + before)
         while self._answer is None:
             self._poll(1.0 if deadline is None else min(1.0, remaining(deadline) or 0.0))
             if deadline and time.monotonic() > deadline and worker not in self._starting:
@@ -263,7 +275,7 @@ class WorkerBackend(ABC):
 
     def _receive(self, worker: int, message: Any) -> None:
         if message is None:
-            self._dead.setdefault(worker, ("WorkerDied", self.cause_of_death(worker), ""))
+            self._dead.setdefault(worker, (WORKER_DIED, self.cause_of_death(worker), ""))
             return
         kind, *rest = message
         if kind == "answers":
@@ -294,12 +306,29 @@ class WorkerBackend(ABC):
         now = time.monotonic()
         for worker, waiting in enumerate(self.in_flight):
             if not waiting or worker in self._starting or worker in self._dead:
+                self._silent.pop(worker, None)
                 continue
             own = self.slices[worker]
             since = self.running_since(worker)
             hung = [own.start + j for j, began in enumerate(since) if began and now - began > limit]
             if hung:
                 self._gone(worker, ("StepTimeout", f"no result within {limit:g} s", ""), hung)
+            elif silence := self._silence(worker, since, now, limit):
+                self._gone(worker, (WORKER_LOST, f"no sign of life for {silence:.1f} s", ""))
+
+    def _silence(self, worker: int, since: list[float], now: float, limit: float) -> float:
+        """Return for how long a worker has shown no sign of life, if that is too long; else 0.0.
+
+        A worker that was stopped, by SIGSTOP say, begins no step that could take too long. Looks alone
+        count: while the caller is away, a worker may wait for the rest of a request or of its answer.
+        """
+        signs = self.traffic[worker], since
+        before, seen = self._silent.setdefault(worker, (signs, now))
+        if signs != before:
+            self._silent[worker] = signs, now
+            return 0.0
+        rounds = math.ceil(len(self.in_flight[worker]) / max(1, self.threads))
+        return now - seen if now - seen > rounds * limit + SILENCE_SLACK_S else 0.0
 
     def _end_unready(self) -> None:
         now = time.monotonic()
@@ -320,10 +349,13 @@ class WorkerBackend(ABC):
         own, waiting = self.slices[worker], sorted(self.in_flight[worker])
         logger.warning("worker %d of environments %d to %d: %s", worker, own[0], own[-1], failure[1])
         self.in_flight[worker] = set()
-        culprits = culprits or self._running(worker)
+        if not culprits:
+            culprits = self._running(worker)
+            if failure[0] == WORKER_DIED and len(culprits) != 1:
+                failure = WORKER_LOST, failure[1], failure[2]
         named = ", ".join(map(str, culprits[:5]))
         other: Failure = (
-            "WorkerRestarted",
+            WORKER_RESTARTED,
             f"its worker was replaced: environment {named}: {failure[1]}" if named else failure[1],
             "",
         )

@@ -20,8 +20,9 @@ from multiprocess import forkserver, resource_tracker
 
 from gym_llm.errors import ConfigError, EnvFailedError
 from gym_llm.vector import AsyncVectorEnv
-from gym_llm.vector.workers import MAX_DEATHS
+from gym_llm.vector.workers import MAX_DEATHS, SILENCE_SLACK_S
 from tests.support.faulty_envs import Faulty
+from tests.support.vector_envs import Slow
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 20.0
@@ -391,7 +392,7 @@ def test_a_death_between_steps_shows_at_the_next_one(make: Make, config: dict[st
     observations, _, _, truncated, infos = vector.step(["b"] * 4)
     assert says(observations, "", "", "e2 2 b", "e3 2 b")
     assert list(truncated) == [True, True, False, False]
-    assert errors(infos) == ["WorkerDied", "WorkerDied", None, None]
+    assert errors(infos) == ["WorkerLost", "WorkerLost", None, None]
     observations, *_ = vector.step(["c"] * 4)
     assert says(observations, "e0 reset", "e1 reset", "e2 3 c", "e3 3 c")
 
@@ -534,6 +535,63 @@ def test_a_call_that_hangs_ends_at_its_deadline(make: Make) -> None:
     with pytest.raises(EnvFailedError, match="StepTimeout"):
         vector.call_one(0, "fail", "hold")
     assert vector.get_attr("name") == ("e0", "e1", "e2", "e3")
+
+
+@over_starts
+def test_a_worker_that_is_stopped_between_steps_ends_at_a_deadline(
+    make: Make, config: dict[str, Any]
+) -> None:
+    vector = make(on_error="truncate", step_timeout=0.3, **config)
+    vector.reset()
+    stopped = pids(vector)[0]
+    os.kill(stopped, signal.SIGSTOP)
+    observations, _, _, truncated, infos = vector.step(["a"] * 4)
+    assert says(observations, "", "", "e2 1 a", "e3 1 a")
+    assert list(truncated) == [True, True, False, False]
+    assert errors(infos) == ["WorkerLost", "WorkerLost", None, None]
+    assert eventually(lambda: not Path(f"/proc/{stopped}").exists())
+    observations, *_ = vector.step(["b"] * 4)
+    assert says(observations, "e0 reset", "e1 reset", "e2 2 b", "e3 2 b")
+    observations, *_ = vector.step(["c"] * 4)
+    assert says(observations, "e0 1 c", "e1 1 c", "e2 3 c", "e3 3 c")
+
+
+def test_asyncio_goes_on_after_a_worker_was_stopped(make: Make) -> None:
+    vector = make(num_workers=2, on_error="truncate", step_timeout=0.3)
+
+    async def episode(i: int) -> list[str]:
+        return [(await vector.step_one(i, "a"))[0] for _ in range(2)]
+
+    async def main() -> list[list[str]]:
+        async with asyncio.timeout(PATIENCE_S):
+            return await asyncio.gather(*map(episode, range(4)))
+
+    vector.reset()
+    os.kill(pids(vector)[3], signal.SIGSTOP)
+    seen = asyncio.run(main())
+    assert says(seen[0], "e0 1 a", "e0 2 a")
+    assert says(seen[3], "", "e3 reset")
+
+
+def test_a_batch_may_take_longer_than_a_step(make: Make) -> None:
+    vector = make(env=Slow, num_workers=1, on_error="truncate", step_timeout=0.5)
+    vector.reset()
+    begun = time.monotonic()
+    observations, *_, infos = vector.step(["0.2"] * 4)
+    assert time.monotonic() - begun > 0.8
+    assert errors(infos) == [None] * 4
+    assert says(observations, "e0 1 0.2", "e1 1 0.2", "e2 1 0.2", "e3 1 0.2")
+
+
+def test_a_worker_may_wait_for_a_caller_who_is_away(make: Make) -> None:
+    vector = make(num_workers=2, on_error="truncate", step_timeout=0.3)
+    vector.reset()
+    workers = pids(vector)
+    vector.send(["x" * 20_000_000] * 4, range(4))  # they wait for the rest of it
+    vector.recv(1, timeout=0)
+    time.sleep(2 * 0.3 + 1.1 * SILENCE_SLACK_S)
+    assert errors(vector.recv(4).infos) == [None] * 4
+    assert pids(vector) == workers
 
 
 # --- some at a time

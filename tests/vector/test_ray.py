@@ -3,9 +3,9 @@
 import asyncio
 import contextlib
 import functools
-import gc
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,27 +19,14 @@ import pytest
 
 from gym_llm.errors import ConfigError, EnvFailedError, MissingExtraError
 from gym_llm.vector import AsyncVectorEnv, RayVectorEnv, SyncVectorEnv
+from tests.support.ray_cluster import IGNORED_WARNINGS, NODE, ROOT, started_cluster
 from tests.support.vector_envs import Slow
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     ray: Any = pytest.importorskip("ray")
-    from ray.cluster_utils import Cluster
 
-pytestmark = [
-    # Ray leaves files, sockets and processes to the garbage collector, and warns of its own future.
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::FutureWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
-ROOT = Path(__file__).parents[2]
-NODE = {"num_cpus": 2, "object_store_memory": 80 << 20}
-FAST_HEALTH_CHECKS = {
-    "health_check_initial_delay_ms": 0,
-    "health_check_period_ms": 500,
-    "health_check_failure_threshold": 3,
-}
+pytestmark = IGNORED_WARNINGS
 NUM_ENVS = 6
 LIMIT_S = 60.0
 
@@ -65,38 +52,16 @@ def placed() -> list[Any]:
 
 @pytest.fixture
 def folder() -> Iterator[str]:
-    yield from short_folder()
-
-
-@pytest.fixture(scope="module")
-def cluster_folder() -> Iterator[str]:
-    yield from short_folder()
-
-
-def short_folder() -> Iterator[str]:
-    """Make a folder for Ray's files. Not pytest's own: paths of sockets must be short."""
+    """A folder for Ray's files. Not pytest's own: paths of sockets must be short."""
     path = tempfile.mkdtemp(prefix="ray")
     yield path
     shutil.rmtree(path, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
-def cluster(cluster_folder: str) -> Iterator[Any]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_TMPDIR", cluster_folder)
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        patch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-        patch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)
-        patch.delenv("RAY_ADDRESS", raising=False)
-        head = {**NODE, "include_dashboard": False, "_system_config": FAST_HEALTH_CHECKS}
-        started = Cluster(initialize_head=True, head_node_args=head)
-        try:
-            ray.init(address=started.address, log_to_driver=False, logging_level="ERROR")
-            yield started
-        finally:
-            ray.shutdown()
-            started.shutdown()
-            gc.collect()
+def cluster() -> Iterator[Any]:
+    with started_cluster() as found:
+        yield found
 
 
 @pytest.fixture
@@ -134,6 +99,14 @@ def is_gone(pid: int) -> bool:
         return True
 
 
+def left(pids: list[int]) -> list[int]:
+    """Return those processes that do not end."""
+    deadline = time.monotonic() + LIMIT_S
+    while not all(map(is_gone, pids)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return [pid for pid in pids if not is_gone(pid)]
+
+
 @pytest.mark.usefixtures("nodes")
 @pytest.mark.parametrize(
     "kwargs",
@@ -157,10 +130,7 @@ def test_both_nodes_hold_workers_and_closing_leaves_nothing() -> None:
         places = envs.call("where")
         assert len({node for node, _ in places}) == 2
         assert len({pid for _, pid in places}) == 4
-    deadline = time.monotonic() + LIMIT_S
-    while not all(is_gone(pid) for _, pid in places) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert [pid for _, pid in places if not is_gone(pid)] == []
+    assert left([pid for _, pid in places]) == []
     assert ray.is_initialized(), "only a Ray that the vector started may be shut down by it"
 
 
@@ -216,7 +186,7 @@ def test_an_exception_ends_one_episode_and_a_dead_actor_those_of_its_environment
         envs.reset(seed=0)
         _, _, _, truncations, infos = envs.step(["exit", "", "", "", "", ""])
         assert truncations.tolist() == [True, True, True, False, False, False]
-        assert "WorkerDied" in infos.per_env()[0]["error"]
+        assert "WorkerLost" in infos.per_env()[0]["error"]
         observations, *_ = envs.step([""] * NUM_ENVS)
         assert observations[0].startswith("w0 reset")
 
@@ -233,6 +203,20 @@ def test_a_step_past_its_deadline_is_ended_and_named() -> None:
         assert "environment 1" in errors[2]
         observations, *_ = envs.step([""] * NUM_ENVS)
         assert observations[1].startswith("w1 reset")
+
+
+@pytest.mark.usefixtures("nodes")
+def test_an_actor_that_is_stopped_between_steps_ends_at_its_deadline() -> None:
+    with vector(num_workers=2, step_timeout=2.0) as envs:
+        envs.reset(seed=0)
+        stopped = envs.call("where")[0][1]
+        os.kill(stopped, signal.SIGSTOP)
+        _, _, _, truncations, infos = envs.step([""] * NUM_ENVS)
+        assert truncations.tolist() == [True, True, True, False, False, False]
+        assert "StepTimeout" in infos.per_env()[0]["error"]
+        observations, *_ = envs.step([""] * NUM_ENVS)
+        assert [o.split()[1] for o in observations] == ["reset"] * 3 + ["2"] * 3
+        assert left([stopped]) == []
 
 
 def test_environments_of_a_lost_node_go_on_on_the_other(nodes: Any) -> None:

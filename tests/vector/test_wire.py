@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gym_llm.vector.wire import SLAB_BYTES, Reader, Slab, encode
+from gym_llm.vector.wire import MAX_SLAB_BYTES, MIN_SLAB_BYTES, Reader, Slab, encode
 
 
 def results(observations: list[Any], infos: list[dict[str, Any]]) -> tuple[Any, ...]:
@@ -22,7 +22,7 @@ MESSAGES = [
     pytest.param(results(["x", "y"], [{"a": {"b": [1]}}, {}]), id="infos"),
     pytest.param(results([], []), id="nothing"),
     pytest.param(results(["x"], [{"messages": ["m" * 300_000]}]), id="through-the-slab"),
-    pytest.param(results(["x" * (SLAB_BYTES + 10)], [{}]), id="larger-than-the-slab"),
+    pytest.param(results(["x" * (MIN_SLAB_BYTES + 10)], [{}]), id="larger-than-the-slab"),
     pytest.param(results(["x"], [{"score": np.float64(0.5), "array": b"bytes"}]), id="numpy-number"),
 ]
 
@@ -30,7 +30,7 @@ MESSAGES = [
 @pytest.mark.parametrize("message", MESSAGES)
 @pytest.mark.parametrize("piece", [7, 1 << 30])
 def test_messages_come_out_as_they_went_in(message: tuple[Any, ...], piece: int) -> None:
-    slab = Slab()
+    slab = Slab(1)
     reader = Reader(slab)
     for _ in range(2):
         frame = encode(message, slab)
@@ -52,7 +52,7 @@ def test_messages_come_out_as_they_went_in(message: tuple[Any, ...], piece: int)
 
 
 def test_arrays_stay_arrays() -> None:
-    slab = Slab()
+    slab = Slab(1)
     reader = Reader(slab)
     read, write = os.pipe()
     os.write(write, encode(results([np.arange(3.0)], [{"x": np.float64(2)}]), slab))
@@ -64,7 +64,7 @@ def test_arrays_stay_arrays() -> None:
 
 
 def test_full_slab_sends_the_next_message_by_the_pipe() -> None:
-    slab = Slab()
+    slab = Slab(1)
     first, second = (encode(("step", None, [c * 100_000]), slab) for c in "ab")
     assert len(first) < 100 < len(second)
     read, write = os.pipe()
@@ -82,9 +82,34 @@ def test_full_slab_sends_the_next_message_by_the_pipe() -> None:
     assert len(encode(("step", None, ["c" * 100_000]), slab)) < 100
 
 
+@pytest.mark.parametrize(("num_envs", "size"), [(1, MIN_SLAB_BYTES), (1 << 20, MAX_SLAB_BYTES)])
+def test_a_slab_grows_with_the_environments_within_bounds(num_envs: int, size: int) -> None:
+    slab = Slab(num_envs)
+    assert slab.size == size
+    assert slab.put(bytes(size))
+    slab.free()
+    assert not slab.put(bytes(size + 1))
+
+
+def test_the_results_of_many_environments_fit_into_their_slab() -> None:
+    page = "界" * 8_000
+    assert len(encode(results([page] * 1024, [{}] * 1024), Slab(1024))) < 100
+
+
+def test_where_memory_without_a_file_is_refused_a_slab_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(name: str) -> int:
+        raise PermissionError("not allowed here")
+
+    monkeypatch.setattr(os, "memfd_create", refuse)
+    slab = Slab(1024)
+    assert slab.size == MIN_SLAB_BYTES
+    assert slab.put(b"message")
+    assert bytes(slab.waiting(7)) == b"message"
+
+
 def test_closed_pipe_is_the_end() -> None:
     read, write = os.pipe()
     os.close(write)
     with pytest.raises(EOFError):
-        Reader(Slab()).feed(read)
+        Reader(Slab(1)).feed(read)
     os.close(read)
