@@ -15,6 +15,7 @@ GymLLMError
 
 import difflib
 from collections.abc import Iterable
+from typing import Literal
 
 
 class GymLLMError(Exception):
@@ -58,7 +59,26 @@ class RowError(DataError):
 
 
 class ModelError(GymLLMError, RuntimeError):
-    """A model endpoint did not give an answer."""
+    """A model endpoint did not give an answer.
+
+    Args:
+        message: names the endpoint and says what happened.
+        kind: ``model_timeout`` when no answer came in time, ``model_http`` for all else.
+        cause: a few words that are the same for the same cause: ``HTTP 400``, ``connection lost``,
+            ``no answer in time``, ``malformed reply``, ``nothing listens``.
+        attempts: requests that were sent.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        kind: Literal["model_http", "model_timeout"] = "model_http",
+        cause: str = "no answer",
+        attempts: int = 1,
+    ) -> None:
+        super().__init__(message)
+        self.kind, self.cause, self.attempts = kind, cause, attempts
 
 
 class EndpointDownError(ModelError):

@@ -221,12 +221,15 @@ def chat_from_items(items: str | Sequence[Mapping[str, Any]]) -> list[Message]:
     Reasoning, text and function calls that follow each other become one assistant message.
 
     Raises:
-        ValueError: an item has neither a role nor a known type.
+        ValueError: an item or a part of its content is not an object, or an item has neither a role nor
+            a known type.
     """
     if isinstance(items, str):
         return [{"role": "user", "content": items}]
     messages: list[Message] = []
     for item in items:
+        if not isinstance(item, Mapping):
+            raise ValueError(f"an input item must be an object, got {type(item).__name__}")
         kind = item.get("type") or "message"
         if kind == "function_call_output":
             messages.append(
@@ -258,7 +261,7 @@ def _extend_assistant(messages: list[Message], kind: str, item: Mapping[str, Any
         message.setdefault("tool_calls", []).append(call)
     elif kind == "reasoning":
         parts = [*(item.get("summary") or ()), *(item.get("content") or ())]
-        thoughts = "\n".join(str(part.get("text", "")) for part in parts)
+        thoughts = "\n".join(str(part.get("text", "")) for part in map(_chat_part, parts))
         message["reasoning_content"] = message.get("reasoning_content", "") + thoughts
     else:
         message["content"] += _text(item.get("content"))
@@ -268,13 +271,17 @@ def _content(content: Any) -> Any:
     """Convert Responses content parts to chat parts; text alone becomes a plain string."""
     if isinstance(content, str | None):
         return content or ""
+    if not isinstance(content, list):
+        raise ValueError(f"content must be text or a list of parts, got {type(content).__name__}")
     parts = [_chat_part(part) for part in content]
     if all(part.get("type") == "text" for part in parts):
         return "\n".join(part["text"] for part in parts)
     return parts
 
 
-def _chat_part(part: Mapping[str, Any]) -> Message:
+def _chat_part(part: Any) -> Message:
+    if not isinstance(part, Mapping):
+        raise ValueError(f"a part of a content must be an object, got {type(part).__name__}")
     kind = part.get("type")
     if kind in ("input_text", "output_text", "text"):
         return {"type": "text", "text": str(part.get("text", ""))}

@@ -1,12 +1,18 @@
 """What grading returns, and what it is given: Verification, Verifier, Episode."""
 
 import dataclasses
+from collections.abc import Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from gym_llm.extraction import ReasoningRule, TextRule, response_text, strip_reasoning
 from gym_llm.messages import AssistantMessage, Message, ToolCall
 from gym_llm.tasks import Task
+
+judge_seeds: ContextVar[Iterator[int] | None] = ContextVar("judge_seeds", default=None)
+"""Seeds of the questions to judges that are to come, for endpoints that take one; None sends none. Who
+grades sets it in the thread that calls the verifier."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,8 @@ class Episode:
     """What the environment itself paid for each turn."""
     state: Any = None
     """What the environment keeps for this episode: tables, board, counters."""
+    judge_seed: int | None = None
+    """Sent to judge models whose endpoint takes a seed."""
 
     @property
     def turn(self) -> int:

@@ -121,6 +121,20 @@ def test_item_without_role_is_refused() -> None:
         chat_from_items([{"type": "web_search"}])
 
 
+@pytest.mark.parametrize(
+    "items",
+    [
+        ["x"],
+        [{"role": "user", "content": ["x"]}],
+        [{"role": "user", "content": 5}],
+        [{"type": "reasoning", "summary": [1]}],
+    ],
+)
+def test_items_of_a_wrong_type_are_refused_by_name(items: list[object]) -> None:
+    with pytest.raises(ValueError, match=r"must be (an object|text)"):
+        chat_from_items(items)
+
+
 def test_flat_tools_become_nested() -> None:
     flat = {"type": "function", "name": "f", "description": None, "parameters": {}, "strict": False}
     assert chat_tools([flat]) == [

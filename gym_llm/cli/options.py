@@ -4,9 +4,13 @@ import argparse
 import json
 import os
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from gym_llm.errors import ConfigError
+
+if TYPE_CHECKING:
+    from gym_llm.models import Endpoint
 
 
 def add_env_options(parser: argparse.ArgumentParser) -> None:
@@ -56,47 +60,75 @@ def pairs(items: Sequence[str], option: str) -> dict[str, Any]:
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that name a model."""
-    group = parser.add_argument_group("model (or GYM_LLM_MODEL, GYM_LLM_BASE_URL, GYM_LLM_API_KEY)")
-    group.add_argument("--model", default=os.environ.get("GYM_LLM_MODEL"))
-    group.add_argument("--base-url", default=os.environ.get("GYM_LLM_BASE_URL"))
-    group.add_argument(
-        "--api-key-env", default="GYM_LLM_API_KEY", help="environment variable that holds the key"
+    """Add the options that name a model, and those of its calls; see `gym_llm.models.settings`."""
+    group = parser.add_argument_group(
+        "model", "options go before the file of models, the file before GYM_LLM_* variables"
     )
-    group.add_argument("--api", choices=("chat", "responses"), default="chat")
-    group.add_argument(
+    add = group.add_argument
+    add(
+        "--model",
+        default=os.environ.get("GYM_LLM_MODEL"),
+        help="a table of the file of models, or a model's own name",
+    )
+    add("--models", type=Path, metavar="FILE", help="TOML file (or GYM_LLM_MODELS, ./gym_llm.toml)")
+    add("--preset", help="openai, azure, vllm, openrouter or fireworks")
+    add("--base-url", help="of any compatible server, up to and including /v1")
+    add("--api-key-env", metavar="NAME", help="variable with the key (default: GYM_LLM_API_KEY)")
+    add("--api", choices=("chat", "responses"), help="default: chat")
+    add("--transport", choices=("aiohttp", "openai"), help="openai: OpenAI's client, which is slower")
+    add(
         "--param",
         action="append",
         default=[],
         metavar="NAME=VALUE",
         help="sampling parameter, e.g. temperature=0.7",
     )
-    group.add_argument(
-        "--timeout", type=float, default=600.0, help="seconds for one model call (default: 600)"
+    add(
+        "--extra-body",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="put into each request as it is, e.g. return_token_ids=true",
     )
-    group.add_argument("--retries", type=int, default=3, help="retries of one model call (default: 3)")
-    group.add_argument("--send-seed", action="store_true", help="send each rollout's seed to the model")
+    add("--send-seed", action="store_true", help="send each rollout's seed to the model")
+    add("--timeout", type=float, metavar="S", help="seconds for one model call (default: 600)")
+    add("--retries", type=int, metavar="N", help="retries of one model call (default: 3)")
+    add("--requests", type=int, metavar="N", help="model calls in flight (default: as many as rollouts)")
+    add("--cache", type=Path, metavar="FILE", help="keep answers in FILE, and do not ask for them again")
+    add("--max-cost", type=float, metavar="X", help="stop at this cost; needs prices in the file")
 
 
-def endpoint_config(args: argparse.Namespace) -> dict[str, Any] | None:
-    """Return the configuration of the model endpoint; None when no model is named.
+def model_endpoint(args: argparse.Namespace) -> "Endpoint | None":
+    """Return the model's endpoint; None when no model is named.
 
     Raises:
-        ConfigError: a model without a base URL.
+        ConfigError: no server is known for the model, or a value cannot work.
     """
-    if not args.model:
-        if args.base_url:
-            raise ConfigError("--base-url is given but no --model")
-        return None
-    if not args.base_url:
-        raise ConfigError("--model needs --base-url (or GYM_LLM_BASE_URL)")
-    return {
+    given = {
+        "preset": args.preset,
         "base_url": args.base_url,
-        "model": args.model,
-        "api_key": os.environ.get(args.api_key_env),
+        "api_key_env": args.api_key_env,
         "api": args.api,
-        "params": pairs(args.param, "--param"),
+        "transport": args.transport,
+        "params": pairs(args.param, "--param") or None,
+        "extra_body": pairs(args.extra_body, "--extra-body") or None,
+        "send_seed": args.send_seed or None,
         "timeout_s": args.timeout,
         "max_retries": args.retries,
-        "max_concurrency": args.concurrency,
+        "max_concurrency": args.requests,
     }
+    options = {name: value for name, value in given.items() if value is not None}
+    if not args.model:
+        for name in ("base_url", "preset"):
+            if name in options:
+                raise ConfigError(f"--{name.replace('_', '-')} is given but no --model")
+        return None
+    from gym_llm.models.settings import find_endpoint
+
+    endpoint = find_endpoint(
+        args.model, options, args.models, defaults={"max_concurrency": args.concurrency}
+    )
+    if args.max_cost is not None and endpoint.prices is None:
+        raise ConfigError("--max-cost needs prices in the model's table of the file of models")
+    endpoint.request_headers()  # a key that is missing shows now, not with the first call
+    return endpoint

@@ -1,11 +1,14 @@
 """What goes over the wire: requests and replies of OpenAI's chat and Responses APIs."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
+from gym_llm.errors import ConfigError
 from gym_llm.messages import AssistantMessage, Message, chat_from_items, message_from_chat
-from gym_llm.models.endpoint import Api
+
+Api = Literal["chat", "responses"]
 
 PATHS: dict[Api, str] = {"chat": "/chat/completions", "responses": "/responses"}
 _TOKEN_LIMIT: dict[Api, str] = {"chat": "max_tokens", "responses": "max_output_tokens"}
@@ -44,8 +47,19 @@ def request_body(
     for name, value in params.items():
         if value is not None:
             body[_TOKEN_LIMIT[api] if name in _TOKEN_LIMITS else name] = value
-    cleaned: dict[str, Any] = _encodable(body)
-    return cleaned
+    return body
+
+
+def encode(body: Mapping[str, Any]) -> bytes:
+    """Write a request's JSON; what UTF-8 cannot hold (lone surrogates in a model's text) becomes ``?``.
+
+    Raises:
+        ConfigError: a parameter is no JSON.
+    """
+    try:
+        return json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"a request parameter is no JSON: {error}") from None
 
 
 def read_reply(api: Api, reply: Any) -> tuple[AssistantMessage, Usage]:
@@ -117,15 +131,6 @@ def _flat(tool: Message) -> Message:
     return {"type": "function", "strict": False, **tool["function"]}
 
 
-def _encodable(value: Any) -> Any:
-    """Replace what UTF-8 cannot hold (lone surrogates in a model's text) by ``?``."""
-    if isinstance(value, str):
-        return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
-    if isinstance(value, Mapping):
-        return {key: _encodable(v) for key, v in value.items()}
-    return [_encodable(v) for v in value] if isinstance(value, list | tuple) else value
-
-
 def _read_chat(reply: Mapping[str, Any]) -> AssistantMessage:
     choice = reply["choices"][0]
     wire = choice["message"]
@@ -184,7 +189,9 @@ def _usage(usage: Mapping[str, Any]) -> Usage:
     )
 
 
-def _count(values: Sequence[Any] | Mapping[str, Any], *names: str) -> int | None:
-    if not isinstance(values, Mapping):
-        return None
-    return next((values[n] for n in names if isinstance(values.get(n), int)), None)
+def _count(values: Any, *names: str) -> int | None:
+    if isinstance(values, dict):
+        for name in names:
+            if type(value := values.get(name)) is int:
+                return value
+    return None

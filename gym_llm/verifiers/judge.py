@@ -18,6 +18,7 @@ from gym_llm.errors import ConfigError, JudgeError, ModelError
 from gym_llm.extraction import ReasoningRule, strip_reasoning
 from gym_llm.messages import Message
 from gym_llm.models import Client, Endpoint, Usage, background
+from gym_llm.verification import judge_seeds
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +97,11 @@ class Judge:
         Raises:
             JudgeError: one of them has no answer; the others are waited for first.
         """
-        return background.run(_ask_all(background.client_for(self.endpoint), conversations))
+        # Read here: the loop runs in another thread, which has a context of its own.
+        seeds = judge_seeds.get() if self.endpoint.send_seed else None
+        params = [{} if seeds is None else {"seed": next(seeds)} for _ in conversations]
+        client = background.client_for(self.endpoint)
+        return background.run(_ask_all(client, list(zip(conversations, params, strict=True))))
 
     def evaluate(self, messages: list[Message], parse: Callable[[str], str | None]) -> Evaluation:
         """Ask once and read the verdict.
@@ -122,17 +127,21 @@ def _from_environment() -> dict[str, Any]:
     return found
 
 
-async def _ask_all(client: Client, conversations: Sequence[list[Message]]) -> list[JudgeReply]:
-    replies = await asyncio.gather(*(_ask(client, c) for c in conversations), return_exceptions=True)
+_Question = tuple[list[Message], dict[str, int]]
+"""Messages and parameters."""
+
+
+async def _ask_all(client: Client, questions: Sequence[_Question]) -> list[JudgeReply]:
+    replies = await asyncio.gather(*(_ask(client, *q) for q in questions), return_exceptions=True)
     for reply in replies:
         if isinstance(reply, BaseException):
             raise reply
     return [reply for reply in replies if isinstance(reply, JudgeReply)]
 
 
-async def _ask(client: Client, messages: list[Message]) -> JudgeReply:
+async def _ask(client: Client, messages: list[Message], params: Mapping[str, int]) -> JudgeReply:
     try:
-        completion = await client.complete(messages)
+        completion = await client.complete(messages, params=params)
     except ModelError as error:
         raise JudgeError(f"{type(error).__name__}: {error}") from error
     logger.debug("judge %s answered in %.3f s", completion.model, completion.latency_s)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import itertools
 import logging
 from typing import Any, Literal
 
@@ -10,7 +11,7 @@ from gymnasium.utils import RecordConstructorArgs
 
 from gym_llm.core.text_env import core_of, verification_info
 from gym_llm.errors import ConfigError, VerifierError
-from gym_llm.verification import Failure, Verification, Verifier
+from gym_llm.verification import Failure, Verification, Verifier, judge_seeds
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +69,9 @@ class Verify(gymnasium.Wrapper[str, str, str, str], RecordConstructorArgs):
     def grade(self) -> Verification:
         """Grade the episode as it stands."""
         episode = self._core.episode
+        if episode.judge_seed is not None:
+            # Apart for every turn, and for the questions of one turn.
+            judge_seeds.set(itertools.count((episode.judge_seed + 1000 * episode.turn) % 2**31))
         try:
             return self.verifier(episode.task, episode)
         except VerifierError as error:

@@ -28,6 +28,27 @@ URL = "http://127.0.0.1:8000/v1"
         pytest.param(
             {"base_url": URL, "model": "m", "api_key": "a", "api_key_env": "B"}, "both", id="two-keys"
         ),
+        pytest.param({"base_url": "http://", "model": "m"}, "scheme, host and path", id="no-host"),
+        pytest.param({"base_url": "http://h:x/v1", "model": "m"}, "base_url is no URL", id="port"),
+        pytest.param({"base_url": URL + "?a=1", "model": "m"}, "see api_version", id="query"),
+        pytest.param(
+            {"base_url": "http://me:secret@h/v1", "model": "m"}, "must not hold a user", id="password"
+        ),
+        pytest.param(
+            {"base_url": URL, "model": "m", "transport": "http"}, "transport must be", id="transport"
+        ),
+        pytest.param(
+            {"base_url": URL, "model": "m", "send_seed": "yes"}, "send_seed must be true", id="send-seed"
+        ),
+        pytest.param(
+            {"base_url": URL, "model": "m", "headers": {"a b": "c"}}, "no name of a header", id="header"
+        ),
+        pytest.param(
+            {"base_url": URL, "model": "m", "headers": {"a": "b\r\nc: d"}}, "one line", id="two-lines"
+        ),
+        pytest.param(
+            {"base_url": URL, "model": "m", "prices": {"input": -1}}, "prices: input", id="prices"
+        ),
     ],
 )
 def test_configuration_that_cannot_work_is_refused(config: dict, message: str) -> None:
@@ -41,7 +62,18 @@ def test_configuration_must_be_a_dict() -> None:
 
 
 def test_key_does_not_show() -> None:
-    assert "secret" not in repr(Endpoint(URL, "m", api_key="secret"))
+    endpoint = Endpoint(URL, "m", api_key="secret", headers={"X-Token": "secret"})
+    assert "secret" not in repr(endpoint)
+
+
+def test_header_comes_from_the_named_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    endpoint = Endpoint(URL, "m", headers={"X-Token": "env:SOME_TOKEN", "X-Other": "x"})
+    monkeypatch.setenv("SOME_TOKEN", "t")
+    assert endpoint.request_headers() == {"X-Token": "t", "X-Other": "x"}
+    assert endpoint.secrets() == ["t"]
+    monkeypatch.delenv("SOME_TOKEN")
+    with pytest.raises(ConfigError, match="X-Token: the environment variable SOME_TOKEN is not set"):
+        endpoint.request_headers()
 
 
 def test_key_comes_from_the_named_variable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,7 +91,8 @@ def test_endpoints_are_keys_and_pickle() -> None:
     assert endpoint != Endpoint(URL, "m", params={"stop": ["y"]})
 
 
-def test_importing_models_and_judges_loads_no_openai() -> None:
-    code = "import sys, gym_llm.models, gym_llm.verifiers.equivalence; print('openai' in sys.modules)"
+def test_importing_models_and_judges_loads_no_client() -> None:
+    names = "'openai' in sys.modules or 'aiohttp' in sys.modules"
+    code = f"import sys, gym_llm.models, gym_llm.verifiers.equivalence; print({names})"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == "False\n"

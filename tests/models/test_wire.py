@@ -1,12 +1,14 @@
 """Requests and replies of the two APIs."""
 
+import json
 from typing import Any
 
 import pytest
 
+from gym_llm.errors import ConfigError
 from gym_llm.messages import AssistantMessage, ToolCall
 from gym_llm.models import Usage
-from gym_llm.models.wire import read_reply, request_body
+from gym_llm.models.wire import encode, read_reply, request_body
 
 CALL = {"id": "c1", "type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}}
 TOOL = {"type": "function", "function": {"name": "add", "parameters": {"type": "object"}}}
@@ -65,7 +67,12 @@ def test_responses_request_converts_images() -> None:
 
 def test_text_that_utf8_cannot_hold_is_sent_with_question_marks() -> None:
     body = request_body("chat", "m", [{"role": "user", "content": "a\ud800\u00e9"}], None, {})
-    assert body["messages"][0]["content"] == "a?\u00e9"
+    assert json.loads(encode(body))["messages"][0]["content"] == "a?\u00e9"
+
+
+def test_parameter_that_is_no_json_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"a request parameter is no JSON.*set"):
+        encode({"stop": {"x"}})
 
 
 def test_absent_content_is_sent_as_empty() -> None:
