@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "docs" / "quickstart.md", ROOT / "docs" / "vector.md"]
+PAGES = [
+    ROOT / "README.md",
+    *(
+        ROOT / "docs" / f"{name}.md"
+        for name in ("quickstart", "vector", "rollouts", "models", "metrics", "runs")
+    ),
+]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -25,6 +31,17 @@ def test_page_of_environments_is_not_stale() -> None:
     script = ROOT / "docs" / "generate_environments.py"
     done = subprocess.run([sys.executable, str(script), "--check"], capture_output=True, text=True)
     assert done.returncode == 0, "run python docs/generate_environments.py"
+
+
+def test_schema_of_a_run_is_not_stale() -> None:
+    script = ROOT / "docs" / "generate_schema.py"
+    done = subprocess.run([sys.executable, str(script), "--check"], capture_output=True, text=True)
+    assert done.returncode == 0, "run python docs/generate_schema.py"
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    assert [p.name for p in (ROOT / "docs").glob("*.md") if p.name not in navigation] == []
 
 
 def test_readme_begins_with_two_commands() -> None:

@@ -1,11 +1,11 @@
 """ChatAgent: a model behind an OpenAI-compatible endpoint, with the environment's tools."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from gym_llm.messages import Message, encode_action, with_call_ids
-from gym_llm.models.client import Client
-from gym_llm.models.wire import Usage
+from gym_llm.models import Client, Completion
 
 
 class ChatAgent:
@@ -17,16 +17,20 @@ class ChatAgent:
     Args:
         client: the endpoint.
         params: sampling parameters beside those of the endpoint, for example a seed.
+        cache_salt: what tells this episode from others of the same task in a response cache.
     """
 
-    def __init__(self, client: Client, params: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, client: Client, params: Mapping[str, Any] | None = None, cache_salt: str = ""
+    ) -> None:
         self._client = client
         self._params = dict(params or {})
         self._messages: list[Message] = []
         self._tools: list[Message] | None = None
+        self._cache_salt = cache_salt
         self._turn = 0
-        self.usages: list[Usage] = []
-        """Token counts, one entry a model call."""
+        self.completions: list[Completion] = []
+        """The model's answers, one a call, without their raw JSON."""
 
     async def act(self, observation: str, info: dict[str, Any]) -> str:
         """Return the model's next turn.
@@ -36,8 +40,10 @@ class ChatAgent:
         """
         self._messages.extend(info["messages"])
         self._tools = info.get("tools", self._tools)
-        completion = await self._client.complete(self._messages, self._tools, self._params)
-        self.usages.append(completion.usage)
+        completion = await self._client.complete(
+            self._messages, self._tools, self._params, self._cache_salt
+        )
+        self.completions.append(replace(completion, raw={}))
         message = with_call_ids(completion.message, self._turn)
         self._turn += 1
         self._messages.append(message.to_chat())

@@ -1,6 +1,7 @@
 """Entry point of ``gym-llm``: parses the command line and turns errors into messages and exit codes."""
 
 import argparse
+import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -12,21 +13,37 @@ OK, FAILED, USAGE = 0, 1, 2
 """Exit codes: all well; something in the run failed; the command could not work as given."""
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of all verbs."""
-    from gym_llm.cli import evaluate, listing, play, show
+VERBS = {
+    "eval": "evaluate",
+    "list": "listing",
+    "show": "show",
+    "play": "play",
+    "profile": "profile",
+    "rescore": "rescore",
+    "compare": "compare",
+    "merge": "merge",
+    "export": "export",
+    "view": "view",
+    "data": "data",
+}
+"""Verbs and their modules, which import much: only that of the verb in use is loaded."""
 
+
+def build_parser(verb: str | None = None) -> argparse.ArgumentParser:
+    """Return the parser of one verb, or of all."""
     parser = argparse.ArgumentParser(prog="gym-llm", description="Environments for language models.")
     parser.add_argument("--version", action="version", version=f"gym-llm {__version__}")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for module in (evaluate, listing, show, play):
-        module.add_parser(verbs)
+    for name in [verb] if verb in VERBS else VERBS:
+        importlib.import_module(f"gym_llm.cli.{VERBS[name]}").add_parser(verbs)
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    args = build_parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else list(argv)
+    args = build_parser(words[0] if words else None).parse_args(words)
+    args.words = words
     try:
         code: int = args.run(args)
     except ModelError as error:

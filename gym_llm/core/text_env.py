@@ -102,6 +102,11 @@ class TextEnv(gymnasium.Env[str, str]):
 
     # --- what gym_llm provides
 
+    def reference(self) -> list[str]:
+        """Return the actions that earn the most in the present task; empty when it has none."""
+        reference: list[str] = self.episode.task.row.reference or []
+        return reference
+
     @classmethod
     def source(cls) -> TaskSource:
         """Return where the tasks of this class come from."""
@@ -170,7 +175,8 @@ class TextEnv(gymnasium.Env[str, str]):
 
         Args:
             seed: seeds ``np_random``, which draws the task unless ``options`` names one.
-            options: ``{"task": index}`` or ``{"task": row}``.
+            options: ``{"task": index}`` or ``{"task": row}``, and ``"judge_seed"`` for judge models
+                whose endpoint takes a seed.
 
         Returns:
             The prompt's text, and info with ``task_id``, ``task_index``, ``messages`` and, where the
@@ -180,8 +186,9 @@ class TextEnv(gymnasium.Env[str, str]):
             ConfigError: the task index is out of range. RowError: the given row is bad.
         """
         super().reset(seed=seed)
-        task = self._choose((options or {}).get("task"))
-        self.episode = Episode(task)
+        options = options or {}
+        task = self._choose(options.get("task"))
+        self.episode = Episode(task, judge_seed=options.get("judge_seed"))
         self.ended = False
         messages = [*map(dict, task.row.messages), *self.begin(task)]
         self.episode.transcript.extend(messages)

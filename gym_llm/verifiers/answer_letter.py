@@ -5,8 +5,10 @@ The rules are those of NeMo Gym's ``gpqa_diamond`` server; `gym_llm.verifiers.ch
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gym_llm.scores import Score, mean_by
 from gym_llm.tasks import Task
 from gym_llm.verification import Episode, Verification
 from gym_llm.verifiers.boxed import short_boxes
@@ -68,3 +70,8 @@ class AnswerLetter:
             letter = letter if not row.letters or letter in row.letters else None
         correct = bool(row.gold) and letter == row.gold
         return Verification.of("correct", correct, expected_answer=row.gold, extracted_answer=letter)
+
+    @staticmethod
+    def metrics(scores: Sequence[Score]) -> dict[str, float | None]:
+        """Return the mean reward by subject and by difficulty, where the rows name them."""
+        return {**mean_by(scores, ["metadata.subset_for_metrics", "metadata.difficulty"])}

@@ -10,11 +10,13 @@ import importlib.metadata
 import os
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from gym_llm.errors import ConfigError
 from gym_llm.extraction import TextRule
+from gym_llm.scores import Score, number, task_mean
 from gym_llm.tasks import Task
 from gym_llm.verification import Episode, Verification
 from gym_llm.verifiers.equivalence import EqualityJudge, LabelRule
@@ -168,6 +170,16 @@ class MathVerifier:
             math_verify_version=library_version(),
             **({"judge_evaluations": None} if judged is None else report(judged)),
         )
+
+    @staticmethod
+    def metrics(scores: Sequence[Score]) -> dict[str, float | None]:
+        """Return the accuracy by math-verify alone, and that of the judge where it was asked."""
+        judged = [score for score in scores if "judge_calls" in score.fields]
+        return {
+            "symbolic_accuracy": task_mean(scores, number("library_reward")),
+            "judge_accuracy": task_mean(judged),
+            "judged": len(judged) / len(scores) if judged else None,
+        }
 
     def response(self, task: Task, episode: Episode) -> str:
         """Return the text that is graded."""

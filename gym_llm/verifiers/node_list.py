@@ -1,8 +1,10 @@
 """A list of nodes in the last line of the answer, graded by F1."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gym_llm.scores import Score, mean_by, number, task_mean
 from gym_llm.tasks import Task
 from gym_llm.verification import Episode, Verification
 
@@ -48,3 +50,11 @@ class NodeListF1:
         nodes = parse_nodes(episode.text("all"), self.strip_quotes)
         f1 = 0.0 if nodes is None else f1_score(task.row.nodes, frozenset(nodes))
         return Verification.of("f1", f1, f1=f1, parse_failed=nodes is None, predicted_nodes=nodes or [])
+
+    @staticmethod
+    def metrics(scores: Sequence[Score]) -> dict[str, float | None]:
+        """Return the share of answers without a list, and the mean F1 by operation."""
+        return {
+            "parse_failed": task_mean(scores, number("parse_failed")),
+            **mean_by(scores, ["problem_type"]),
+        }

@@ -4,12 +4,13 @@ The rules are those of NeMo Gym's ``structured_outputs`` servers: the answer is 
 arguments of one tool call.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from gym_llm.errors import ConfigError
 from gym_llm.messages import ToolCall, message_text
+from gym_llm.scores import Score, mean_by, task_mean
 from gym_llm.tasks import Task
 from gym_llm.verification import Episode, Verification
 from gym_llm.verifiers.coercion import coerce_csv, coerce_xml
@@ -28,6 +29,13 @@ ErrorType = Literal[
     "missing_tool_payload_key",
 ]
 MAX_MESSAGE_CHARS = 500
+ROW_FIELDS = (
+    *("schema_type", "problem_type", "schema_repr", "response_mode", "tool_schema_mode", "tool_choice"),
+    *("parallel_tool_calls", "num_tools", "has_distractors", "instruction_layout"),
+    *("instruction_detail_level", "system_instruction_style", "tool_name_style", "distractor_style"),
+    "tool_union_mode",
+)
+"""Fields of rows that say what kind of task it is; the mean reward is reported for each value."""
 
 
 class _OutputError(Exception):
@@ -80,6 +88,15 @@ class StructuredOutput:
             reward = 1.0 - self.content_weight * (1.0 - fields["content"])
         return Verification(reward, {"valid": 1.0}, fields)
 
+    @staticmethod
+    def metrics(scores: Sequence[Score]) -> dict[str, float | None]:
+        """Return the share of each error, and the mean reward for each kind of task."""
+        kinds = sorted({kind for score in scores if (kind := score.fields.get("error_type"))})
+        return {
+            **{f"error_type/{kind}": task_mean(scores, _is_error(kind)) for kind in kinds},
+            **mean_by(scores, ROW_FIELDS),
+        }
+
     def _read_text(self, row: Any, text: str) -> Any:
         if not text.strip():
             raise _OutputError("empty_response", "no text")
@@ -116,6 +133,10 @@ class StructuredOutput:
             return compile_schema(row.schema_str, self.strict, self.strict_branches, self.check_formats)
         except SchemaError as error:
             raise _OutputError("schema_error", str(error)) from error
+
+
+def _is_error(kind: str) -> Callable[[Score], float]:
+    return lambda score: float(score.fields.get("error_type") == kind)
 
 
 def _validated(schema: CompiledSchema, value: Any) -> Any:

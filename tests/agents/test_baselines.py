@@ -5,10 +5,10 @@ import asyncio
 import gymnasium
 import pytest
 
+from gym_llm.agents.base import Seat
 from gym_llm.agents.factory import AGENTS, agent_factory
 from gym_llm.agents.human import HumanAgent
 from gym_llm.errors import ConfigError, UnknownNameError
-from gym_llm.registration import find
 
 
 def first_actions(
@@ -16,7 +16,7 @@ def first_actions(
 ) -> list[str]:
     env = gymnasium.make(env_id)
     observation, info = env.reset(seed=0, options={"task": 1})
-    agent = agent_factory(name)(env, find(env_id), seed)
+    agent = agent_factory(name)(Seat.at(env, seed))
     return [asyncio.run(agent.act(observation, info)) for _ in range(count)]
 
 
@@ -39,7 +39,7 @@ def test_task_without_reference_is_a_clear_error() -> None:
         "gym_llm/MCQA-v0", tasks=[{"question": "?", "options": [{"A": "x"}], "expected_answer": "A"}]
     )
     observation, info = env.reset(seed=0)
-    agent = AGENTS["reference"](env, find("MCQA"), 0)
+    agent = AGENTS["reference"](Seat.at(env))
     with pytest.raises(ConfigError, match="task mcqa-0 has no reference"):
         asyncio.run(agent.act(observation, info))
 
@@ -52,6 +52,11 @@ def test_environment_without_heuristic_says_so() -> None:
 def test_unknown_agent_lists_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="unknown agent 'randon'; did you mean random"):
         agent_factory("randon")
+
+
+def test_a_seat_needs_a_registered_id() -> None:
+    with pytest.raises(ConfigError, match="from an id"):
+        Seat.at(gymnasium.make("gym_llm/MCQA-v0").unwrapped.__class__())
 
 
 def test_human_is_asked() -> None:

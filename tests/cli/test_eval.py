@@ -20,7 +20,8 @@ def test_without_a_model_the_baseline_plays_and_says_so(
     assert "no model configured" in err
     assert "6/6" in err
     assert "gym_llm/MCQA-v0" in out
-    assert "mean reward" in out
+    assert "mean_reward" in out
+    assert "0 of 3 failed" in out
     assert "95 % interval" in out
     assert len((tmp_path / "run" / "rollouts.jsonl").read_text().splitlines()) == 6
 
@@ -32,9 +33,10 @@ def test_json_output_has_the_metrics(tmp_path: Path, capsys: pytest.CaptureFixtu
     )
     result = json.loads(capsys.readouterr().out)
     assert result["agent"] == "reference"
-    metrics = result["metrics"]["gym_llm/MCQA-v0"]
+    metrics = result["metrics"]["environments"]["gym_llm/MCQA-v0"]["metrics"]
     assert metrics["mean_reward"]["value"] == 1.0
-    assert set(metrics["pass_at"]) == {"1", "2"}
+    assert metrics["pass@2"] == {"value": 1.0, "low": 1.0, "high": 1.0} | metrics["pass@2"]
+    assert metrics["pass@2"]["tasks"] == 8
 
 
 def test_same_seed_gives_the_same_rewards(tmp_path: Path) -> None:
@@ -71,7 +73,9 @@ def test_environment_arguments_reach_the_environment(
         pytest.param(
             ["MCQA", "--env-arg", "x=1"], "unknown argument of MCQAEnv 'x'", id="unknown-argument"
         ),
-        pytest.param(["MCQA", "--model", "m"], "--model needs --base-url", id="model-without-url"),
+        pytest.param(
+            ["MCQA", "--model", "m"], "model 'm' needs a base URL or a preset", id="model-without-url"
+        ),
         pytest.param(
             ["MCQA", "--base-url", "http://x"],
             "--base-url is given but no --model",

@@ -58,8 +58,8 @@ def test_refused_request_fails_its_rollout_only(
     with ScriptedServer(reply) as server:
         assert evaluate(server.base_url, tmp_path, "MCQA") == 1
     (failure,) = records(tmp_path / "failures.jsonl")
-    assert failure["failure"]["kind"] == "model_error"
-    assert "400" in failure["failure"]["message"]
+    assert failure["failure"]["kind"] == "model_http"
+    assert failure["failure"]["cause"] == "HTTP 400"
     assert len(records(tmp_path / "rollouts.jsonl")) == 7
     assert "1 of 8" in capsys.readouterr().out
 

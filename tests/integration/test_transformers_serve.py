@@ -96,7 +96,7 @@ def test_questions_and_cards(server: Server, tmp_path: Path, capsys: pytest.Capt
     for rollout in rollouts:
         answer = next(m for m in rollout["messages"] if m["role"] == "assistant")
         assert answer["content"]
-        assert rollout["usage"]["output_tokens"] >= 24
+        assert rollout["calls"][0]["output_tokens"] >= 24
     out = capsys.readouterr().out
     assert "gym_llm/MCQA-v0" in out
     assert "gym_llm/Blackjack-v0" in out

@@ -1,10 +1,12 @@
 """Judge: configuration, calls, prompts, reports."""
 
+import itertools
 import threading
 
 import pytest
 
 from gym_llm.errors import ConfigError, JudgeError
+from gym_llm.verification import judge_seeds
 from gym_llm.verifiers.equivalence import EqualityJudge, Equivalence
 from gym_llm.verifiers.judge import (
     MAX_CANDIDATE_CHARS,
@@ -70,6 +72,21 @@ def test_reply_is_read_without_its_reasoning(api: str) -> None:
         answer = Judge.from_config({**server.config, "api": api}).ask(QUESTION)
     assert (answer.text, answer.raw, answer.reasoning) == ("B", reply["content"], "hm")
     assert server.requests[0].body["temperature"] == 0.0
+
+
+def test_questions_of_an_episode_have_seeds_that_differ() -> None:
+    def seeds(start: int | None, **fields: object) -> list[int]:
+        with ScriptedServer(["A"] * 3) as server:
+            judge = Judge.from_config({**server.config, **fields})
+            token = judge_seeds.set(None if start is None else itertools.count(start))
+            judge.ask_all([QUESTION, QUESTION])
+            judge.ask(QUESTION)
+            judge_seeds.reset(token)
+            return sorted(r.body.get("seed", -1) for r in server.requests)
+
+    assert seeds(7, send_seed=True) == [7, 8, 9]
+    assert seeds(None, send_seed=True) == [-1, -1, -1]
+    assert seeds(7) == [-1, -1, -1]
 
 
 def test_questions_asked_together_are_answered_in_their_order() -> None:

@@ -1,5 +1,6 @@
 """Blackjack: one hand against a dealer who follows fixed rules (a game of a few turns)."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
@@ -13,6 +14,7 @@ from gym_llm.envs.games.drawing import cards_on_table
 from gym_llm.envs.games.moves import spoken, tag, tagged
 from gym_llm.errors import ConfigError
 from gym_llm.messages import AssistantMessage, Message
+from gym_llm.scores import Score, number, task_mean
 from gym_llm.tasks import RawRow, Row
 
 RANKS = ("2", "3", "4", "5", "6", "7", "8", "9", "10", "J", "Q", "K", "A")
@@ -23,6 +25,7 @@ MOST_CARDS = 40
 """More than one hand can use: the player busts with 22 cards at the latest, the dealer stops before."""
 
 Invalid = Literal["stand", "penalty"]
+RESULTS = ("win", "draw", "loss", "bust")
 
 
 class BlackjackRow(Row):
@@ -90,6 +93,10 @@ def stand(hand: Hand) -> str:
     if theirs > 21 or mine > theirs:
         return "win"
     return "draw" if mine == theirs else "loss"
+
+
+def _ended_as(result: str) -> Callable[[Score], float]:
+    return lambda score: float(score.fields.get("result") == result)
 
 
 def table(hand: Hand) -> list[tuple[str, list[str], str]]:
@@ -202,6 +209,14 @@ class BlackjackEnv(GameEnv):
             return {**player, "value": value(hand.player)}
         dealer = {"dealer": show(hand.dealer), "dealer_value": value(hand.dealer)}
         return {**player, "player_value": value(hand.player), **dealer}
+
+    @staticmethod
+    def metrics(scores: Sequence[Score]) -> dict[str, float | None]:
+        """Return the share of each result, and of hands with an invalid turn."""
+        return {
+            **{result: task_mean(scores, _ended_as(result)) for result in RESULTS},
+            "invalid_action": task_mean(scores, number("invalid_action")),
+        }
 
     def board(self) -> str:
         """Return both hands, and the result; the dealer's second card is ``?`` until the end."""

@@ -2,6 +2,7 @@
 
 import functools
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -21,6 +22,7 @@ from gym_llm.envs.games.sokoban_levels import (
 )
 from gym_llm.envs.games.sokoban_room import Position, Room, read_board, shortest_solution
 from gym_llm.messages import AssistantMessage, Message
+from gym_llm.scores import Score, number, task_mean
 from gym_llm.tasks import RawRow
 
 LABELS = {1: "Up", 2: "Down", 3: "Left", 4: "Right"}
@@ -240,6 +242,13 @@ class SokobanEnv(BoardGameEnv):
             "deadlock": game.room.is_deadlocked(game.position[1]),
             "optimality_gap": None if fewest is None else game.moves - len(fewest),
         }
+
+    @staticmethod
+    def metrics(scores: Sequence[Score]) -> dict[str, float | None]:
+        """Return the share of solved rooms, moves and pushes, and the moves too many where solved."""
+        names = ("moves", "pushes", "deadlock", "optimality_gap")
+        solved = {"solve_rate": task_mean(scores, number("success"))}
+        return {**solved, **{name: task_mean(scores, number(name)) for name in names}}
 
     def codes(self) -> list[list[int]]:
         """Return the code of each cell, by rows."""

@@ -1,6 +1,7 @@
 """Tetris: steer pieces on a small board until a row is full, several moves a turn."""
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Annotated, Any, ClassVar
@@ -15,6 +16,7 @@ from gym_llm.envs.games.moves import spoken, tag, tagged
 from gym_llm.envs.games.tetris_rules import Piece, Well, draw_pieces, is_solvable, shapes_of
 from gym_llm.errors import ConfigError
 from gym_llm.messages import AssistantMessage, Message
+from gym_llm.scores import Score, number, task_mean
 from gym_llm.tasks import RawRow
 
 LABELS = {0: "Left", 1: "Right", 2: "Down"}
@@ -228,6 +230,13 @@ class TetrisEnv(BoardGameEnv):
             "pieces": game.settled,
             "solvable": game.lines > 0 or is_solvable(game.seed, *row.size, row.box_type),
         }
+
+    @staticmethod
+    def metrics(scores: Sequence[Score]) -> dict[str, float | None]:
+        """Return how often a row is filled, and rows, moves and pieces a game."""
+        names = ("lines", "moves", "pieces")
+        won = {"success_rate": task_mean(scores, number("success"))}
+        return {**won, **{name: task_mean(scores, number(name)) for name in names}}
 
     def codes(self) -> list[list[int]]:
         """Return the code of each cell, by rows."""

@@ -1,7 +1,7 @@
 """SimpleQA: short factual questions, graded correct, incorrect or not attempted by a judge model."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -10,8 +10,10 @@ import pydantic
 
 from gym_llm.core import QuestionEnv
 from gym_llm.errors import ConfigError, JudgeError
+from gym_llm.estimators import pass_at_k
 from gym_llm.extraction import ReasoningRule
 from gym_llm.messages import Message, message_text
+from gym_llm.scores import Score, by_task, number, task_mean
 from gym_llm.tasks import HubSplit, RawRow, Row, Task
 from gym_llm.verification import Episode, Verification
 from gym_llm.verifiers.judge import (
@@ -107,6 +109,27 @@ class SimpleQAGrade:
             **report([evaluation]),
         )
 
+    @staticmethod
+    def metrics(scores: Sequence[Score]) -> dict[str, float | None]:
+        """Return the share of each grade, accuracy given attempted and F1.
+
+        Accuracy given attempted is correct / (correct + incorrect), 0 when nothing was attempted; F1 is
+        the harmonic mean of it and correct (Wei et al. 2024, SimpleQA). ``pass@k/...`` are the same of
+        the grades that at least one of k attempts got, k being the rollouts that every task has.
+        """
+        grades = {name: task_mean(scores, number(f"is_{name}")) or 0.0 for name in GRADES.values()}
+        found: dict[str, float | None] = {**grades, **_attempted(grades)}
+        groups = by_task(scores)
+        k = min(map(len, groups), default=0)
+        if k > 1:
+            best = {}
+            for name in GRADES.values():
+                counts = [sum(s.fields.get(f"is_{name}") == 1 for s in group) for group in groups]
+                chances = [pass_at_k(len(g), c, k) for g, c in zip(groups, counts, strict=True)]
+                best[name] = sum(chances) / len(groups)
+            found.update({f"pass@{k}/{n}": v for n, v in {**best, **_attempted(best)}.items()})
+        return found
+
     def _messages(self, row: SimpleQARow, text: str) -> list[Message]:
         texts = {
             "question": row.question_text,
@@ -117,6 +140,13 @@ class SimpleQAGrade:
             labels = {"expected_answer": "gold", "generation": "candidate"}
             texts = {name: fence(labels.get(name, name), value) for name, value in texts.items()}
         return prompt(judge_template(), **texts)
+
+
+def _attempted(grades: Mapping[str, float]) -> dict[str, float]:
+    correct, attempted = grades["correct"], grades["correct"] + grades["incorrect"]
+    precision = correct / attempted if attempted else 0.0
+    f1 = 2 * precision * correct / (precision + correct) if correct else 0.0
+    return {"accuracy_given_attempted": precision, "f1": f1}
 
 
 def adapt_verified(raw: RawRow, index: int) -> RawRow:

@@ -3,6 +3,7 @@ r"""PolyMath: mathematics in 18 languages at four levels of difficulty (single t
 import dataclasses
 import json
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -10,7 +11,9 @@ from typing import ClassVar, Literal
 import pydantic
 
 from gym_llm.envs.math.math_with_judge import MathEnv, MathRow
+from gym_llm.estimators import majority_at, pass_at_k
 from gym_llm.messages import Message
+from gym_llm.scores import Score, by_task, mean_by, number
 from gym_llm.tasks import HubSplit, RawRow, Task
 from gym_llm.verification import Episode, Verification
 from gym_llm.verifiers.math import MathVerifier
@@ -86,12 +89,57 @@ class PolyMathVerifier(MathVerifier):
         row = {"weight": task.row.weight, "language": task.row.language}
         return dataclasses.replace(graded, fields={**graded.fields, **row})
 
+    @staticmethod
+    def metrics(scores: Sequence[Score]) -> dict[str, float | None]:
+        """Return those of `MathVerifier`, weighted by difficulty too, and both for each language.
+
+        k is the rollouts that every task has.
+        """
+        groups = by_task(scores)
+        k = min(map(len, groups), default=0)
+        languages: dict[str, list[list[Score]]] = {}
+        for group in groups:
+            if language := group[0].fields.get("language"):
+                languages.setdefault(language, []).append(group)
+        found = {
+            **MathVerifier.metrics(scores),
+            "weighted_accuracy": weighted(groups, _accuracy),
+            **mean_by(scores, ["language"], "symbolic_accuracy", number("library_reward")),
+        }
+        for language, own in sorted(languages.items()):
+            found[f"weighted_accuracy/language={language}"] = weighted(own, _accuracy)
+        if k > 1:
+            found[f"pass@{k}/weighted"] = weighted(
+                groups, lambda g: pass_at_k(len(g), sum(_right(g)), k)
+            )
+            found[f"majority@{k}/weighted"] = weighted(
+                groups, lambda g: majority_at([s.answer for s in g], _right(g))[k - 1]
+            )
+        return found
+
     def response(self, task: Task, episode: Episode) -> str:
         """Return the text that is graded."""
         text = super().response(task, episode)
         if self.decimal_comma and task.row.language in _COMMA_LANGUAGES:
             return _DECIMAL_COMMA.sub(r"\1.\2", text)
         return text
+
+
+def weighted(
+    groups: Sequence[Sequence[Score]], value: Callable[[Sequence[Score]], float]
+) -> float | None:
+    """Return the mean over tasks, each with the weight of its difficulty; 1 where the row has none."""
+    weights = [float(group[0].fields.get("weight") or 1.0) for group in groups]
+    total = sum(w * value(group) for w, group in zip(weights, groups, strict=True))
+    return total / sum(weights) if weights else None
+
+
+def _right(group: Sequence[Score]) -> list[int]:
+    return [int(score.fields.get("library_reward") == 1) for score in group]
+
+
+def _accuracy(group: Sequence[Score]) -> float:
+    return sum(_right(group)) / len(group)
 
 
 class PolyMathEnv(MathEnv):

@@ -1,6 +1,7 @@
 """CircleCount: count the circles of one colour in a picture (generated, single turn)."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -20,6 +21,7 @@ from gym_llm.envs.other.circles import (
 )
 from gym_llm.errors import ConfigError
 from gym_llm.messages import Message
+from gym_llm.scores import Score, mean_by, number, task_mean
 from gym_llm.tasks import RawRow, Row, Task
 from gym_llm.verification import Episode, Verification
 from gym_llm.verifiers.boxed import boxed_integer
@@ -90,6 +92,7 @@ class CircleCount:
     """Which of several such boxes counts."""
 
     components = ("correct",)
+    answer_field = "predicted_count"
 
     def __post_init__(self) -> None:
         if self.which not in ("first", "last"):
@@ -107,6 +110,14 @@ class CircleCount:
             correct=predicted == expected,
             absolute_error=None if predicted is None else abs(predicted - expected),
         )
+
+    @staticmethod
+    def metrics(scores: Sequence[Score]) -> dict[str, float | None]:
+        """Return the mean absolute error of the counts given, and the reward by the right count."""
+        return {
+            "mean_absolute_error": task_mean(scores, number("absolute_error")),
+            **mean_by(scores, ["expected_count"]),
+        }
 
 
 class CircleCountEnv(QuestionEnv):

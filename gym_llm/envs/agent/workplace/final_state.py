@@ -10,6 +10,7 @@ from gym_llm.envs.agent.workplace.state import Workplace
 from gym_llm.envs.agent.workplace.tables import Record, Table
 from gym_llm.envs.agent.workplace.toolbox import replay, replay_truth
 from gym_llm.errors import ConfigError
+from gym_llm.scores import Score, mean_by, number, task_mean
 from gym_llm.tasks import Task
 from gym_llm.verification import Episode, Verification
 
@@ -60,6 +61,15 @@ class FinalState:
             n_calls=n_calls,
             n_invalid_calls=n_calls - state.completed_calls,
         )
+
+    @staticmethod
+    def metrics(scores: Sequence[Score]) -> dict[str, float | None]:
+        """Return calls and refused calls a rollout, and the mean reward by category."""
+        return {
+            "calls": task_mean(scores, number("n_calls")),
+            "invalid_calls": task_mean(scores, number("n_invalid_calls")),
+            **mean_by(scores, ["category"]),
+        }
 
     def _changes(self, table: Table) -> Any:
         """Return what tells a table from the one it began as; equal for equal tables."""
