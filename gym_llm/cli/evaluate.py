@@ -19,6 +19,7 @@ from rich.console import Console
 from gym_llm.agents.base import AgentFactory
 from gym_llm.agents.factory import agent_factory, chat_factory
 from gym_llm.agents.human import HumanAgent
+from gym_llm.cli.event_loop import run_fast
 from gym_llm.cli.options import (
     add_env_options,
     add_model_options,
@@ -111,7 +112,7 @@ def run(args: argparse.Namespace) -> int:
             folder.write_tasks(record for found in tasks.values() for record in found)
         todo = [job for job in jobs if job.key not in folder.done]
         with progress_bar(console, len(todo)) as on_progress:
-            ended = asyncio.run(_collect(args, player, setups, todo, folder, on_progress))
+            ended = run_fast(_collect(args, player, setups, todo, folder, on_progress))
         metrics = summarise(
             itertools.chain(folder.rollouts(), folder.failures()),
             expected=jobs_by_id(jobs),

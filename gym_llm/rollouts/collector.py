@@ -120,6 +120,8 @@ class Collector:
             rollout = await self._roller.roll(job)
             self.progress.in_flight -= 1
             self._keep(rollout)
+            if not rollout.calls:  # an agent that waits for nothing would let nothing else happen
+                await asyncio.sleep(0)
             if self._roller.down is not None:
                 self.stop("no model call can succeed")
 

@@ -107,10 +107,16 @@ class LentEnv:
 
     async def reset(self, seed: int, options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         """Begin an episode; raises EnvFailedError."""
+        if self.vector.is_immediate:
+            return self.vector.reset_now(self.slot, seed=seed, options=options)
         return await self.vector.reset_one(self.slot, seed=seed, options=options)
 
     async def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
         """Take a turn; raises EnvFailedError."""
+        if self.vector.is_immediate:
+            # A turn of the event loop would let all answers of the model that are there take this step
+            # before any of them asks again.
+            return self.vector.step_now(self.slot, action)
         return await self.vector.step_one(self.slot, action)
 
     async def call(self, name: str, *args: Any) -> Any:

@@ -77,6 +77,11 @@ class LocalBackend:
         self._wake: tuple[Any, Any] | None = None
         self.generation = 0
 
+    @property
+    def has_threads(self) -> bool:
+        """Whether steps are carried out by threads, rather than by who asks for them."""
+        return self._threads is not None
+
     def step(self, ids: Sequence[int], actions: Sequence[Any]) -> None:
         if self._threads is None:
             self._ready.put(Chunk(ids, self.group.step(ids, actions)))

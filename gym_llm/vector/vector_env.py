@@ -115,6 +115,8 @@ class AsyncVectorEnv(VectorEnv[Any, Any, Any]):
             on_error == "restart" if rebuild is None else rebuild,
             env,
         )
+        self.is_immediate = isinstance(self._backend, LocalBackend) and not self._backend.has_threads
+        """Whether environments step in this process and thread, so that `step_now` can be had."""
         about = self._backend.description
         self.single_observation_space, self.single_action_space = (
             about.observation_space,
@@ -284,14 +286,47 @@ class AsyncVectorEnv(VectorEnv[Any, Any, Any]):
         self._refuse_unready([i])
         self._outbox.append((i, self._checked([action], 1)[0]))
         self._busy.add(i)
-        results, place = await self._arrival(i)
-        return (
-            results.observations[place],
-            results.rewards[place],
-            results.terminations[place],
-            results.truncations[place],
-            results.infos[place],
-        )
+        return _row(*await self._arrival(i))
+
+    # --- one at a time, at once
+
+    def reset_now(
+        self, env_id: int, *, seed: int | None = None, options: Mapping[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Reset one environment here and now; see `step_now`."""
+        i = self._idle_now(env_id)
+        self._begin_reset([i], [seed], [options])
+        results, place = self._now(i)
+        return results.observations[place], results.infos[place]
+
+    def step_now(self, env_id: int, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Step one environment here and now, without a turn of the event loop as `step_one` takes.
+
+        A coroutine that does nothing else lets no other one run.
+
+        Raises:
+            ConfigError: the vector is not `is_immediate`.
+        """
+        i = self._idle_now(env_id)
+        self._begin_step([i], self._checked([action], 1))
+        return _row(*self._now(i))
+
+    def _idle_now(self, env_id: int) -> int:
+        if not self.is_immediate:
+            raise ConfigError("step_now needs environments in this process and thread (num_workers=0)")
+        return self._idle([env_id])[0]
+
+    def _now(self, i: int) -> tuple[Results, int]:
+        found: tuple[Results, int] | None = None
+        for chunk in self._backend.pump(0):
+            if list(chunk.ids) == [i]:
+                self._note(chunk)
+                found = chunk.results, 0
+            else:  # of those that a `send` began
+                self._take_in([chunk])
+        assert found is not None
+        self._raise_failure([(i, *found)])
+        return found
 
     # --- the environments themselves
 
@@ -562,6 +597,16 @@ class SyncVectorEnv(AsyncVectorEnv):
             on_error=on_error,
             env_kwargs=env_kwargs,
         )
+
+
+def _row(results: Results, place: int) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+    return (
+        results.observations[place],
+        results.rewards[place],
+        results.terminations[place],
+        results.truncations[place],
+        results.infos[place],
+    )
 
 
 def _extend(whole: Results, part: Results) -> None:

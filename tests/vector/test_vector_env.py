@@ -171,6 +171,26 @@ def test_coroutines_play_each_their_own_environment(backend: str) -> None:
         envs.close()
 
 
+def test_steps_here_and_now_are_those_of_the_others() -> None:
+    with AsyncVectorEnv(walks(), num_workers=0) as envs, AsyncVectorEnv(walks(), num_workers=0) as twin:
+        assert envs.is_immediate
+        observations, _ = twin.reset(seed=[5, 6, 7, 8, 9, 10, 11][: twin.num_envs])
+        assert [envs.reset_now(i, seed=5 + i)[0] for i in range(envs.num_envs)] == list(observations)
+        envs.send(["go"], [0])  # its result stays for recv
+        observations, rewards, *_ = twin.step(["go"] * twin.num_envs)
+        for i in range(1, envs.num_envs):
+            observation, reward, *_ = envs.step_now(i, "go")
+            assert (observation, reward) == (observations[i], rewards[i])
+        assert envs.recv(1).observations == (observations[0],)
+
+
+def test_steps_here_and_now_need_this_process() -> None:
+    with AsyncVectorEnv(walks(), num_workers=0, threads=2) as envs:
+        assert not envs.is_immediate
+        with pytest.raises(ConfigError, match="step_now needs environments in this process"):
+            envs.step_now(0, "go")
+
+
 def test_attributes_calls_and_pictures(vector: AsyncVectorEnv) -> None:
     vector.reset(seed=0)
     assert vector.get_attr("name") == ("w0", "w1", "w2", "w3", "w4")
