@@ -1,5 +1,6 @@
 """Rollouts in the form of the samples of Inspect's logs."""
 
+import dataclasses
 import datetime
 import json
 import math
@@ -42,7 +43,7 @@ def sample_of(rollout: Rollout, sample_id: str, row: dict[str, Any], model: str)
         "metadata": {
             "env_id": rollout.env_id,
             "task_index": rollout.task_index,
-            "seeds": rollout.seeds.model_dump(),
+            "seeds": dataclasses.asdict(rollout.seeds),
             "state": rollout.state,
             "step_rewards": rollout.step_rewards,
             "model_s": times.model_s,

@@ -1,8 +1,7 @@
 """EnvPool: the environments of one id, lent out one at a time."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,20 +65,12 @@ class EnvPool:
         self._stuck: list[int] = []
         """Free, but for a step that somebody has stopped waiting for."""
 
-    @asynccontextmanager
-    async def lent(self) -> AsyncIterator["LentEnv"]:
-        """Lend an environment for one rollout.
+    async def take(self) -> "LentEnv":
+        """Lend an environment for one rollout; `give_back` ends that.
 
         Raises:
             EnvFailedError: none becomes free, as steps hang that cannot be ended.
         """
-        slot = await self._take()
-        try:
-            yield LentEnv(self.vector, slot)
-        finally:
-            (self._free if self.vector.is_idle(slot) else self._stuck).append(slot)
-
-    async def _take(self) -> int:
         waited_s = 0.0
         while not self._free:
             for slot in [slot for slot in self._stuck if self.vector.is_idle(slot)]:
@@ -91,7 +82,11 @@ class EnvPool:
                     raise EnvFailedError(self._stuck[0] if self._stuck else 0, "StepTimeout", text)
                 await asyncio.sleep(0.05)
                 waited_s += 0.05
-        return self._free.pop()
+        return LentEnv(self.vector, self._free.pop())
+
+    def give_back(self, env: "LentEnv") -> None:
+        """Take an environment back, be it in the middle of a step that nobody waits for any more."""
+        (self._free if self.vector.is_idle(env.slot) else self._stuck).append(env.slot)
 
     def close(self, timeout_s: float = 5.0) -> None:
         """End workers and environments."""

@@ -40,7 +40,20 @@ class _Record(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-@dataclass(frozen=True)
+# Without a dict each, as there is one for each job of a run.
+@dataclass(frozen=True, slots=True)
+class Seeds:
+    """The seeds of one rollout."""
+
+    env: int
+    """Given to ``reset``."""
+    sampling: int
+    """For agents that draw; sent to the model where the endpoint takes a seed."""
+    judge: int
+    """Sent to judge models whose endpoint takes a seed."""
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One rollout to be made."""
 
@@ -48,7 +61,7 @@ class Job:
     task: int
     """Index in the task set."""
     repeat: int
-    seeds: "Seeds"
+    seeds: Seeds
 
     @classmethod
     def of(cls, env_id: str, task: int, repeat: int, run_seed: int) -> "Job":
@@ -66,19 +79,6 @@ class Job:
 
 Key = tuple[str, int, int]
 """Environment id, task index, repeat: one record each in a run."""
-
-
-class Seeds(_Record):
-    """The seeds of one rollout."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    env: int
-    """Given to ``reset``, and to agents that draw."""
-    sampling: int
-    """Sent to the model where the endpoint takes a seed."""
-    judge: int
-    """Sent to judge models whose endpoint takes a seed."""
 
 
 class FailureRecord(_Record):

@@ -266,9 +266,12 @@ async def _replay(pool: EnvPool, old: Rollout, row: dict[str, Any] | None) -> Ro
     try:
         if len(actions) < max(old.turns, 1):
             raise DataError(f"the record has {len(actions)} readable actions for {old.turns} turns")
-        async with pool.lent() as lent:
+        lent = await pool.take()
+        try:
             env = lent if row is None else _RowEnv(lent.vector, lent.slot, row)
             await player.play(env, _Recorded(actions), max_turns=len(actions))
+        finally:
+            pool.give_back(lent)
     except Exception as error:  # whatever an environment raises: the others are rescored all the same
         player.fail_by(error)
     return _renewed(old, player.finish(), actions)

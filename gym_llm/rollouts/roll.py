@@ -12,7 +12,7 @@ from gym_llm.agents.base import AgentFactory, Seat
 from gym_llm.errors import ConfigError, EndpointDownError, EnvFailedError
 from gym_llm.registration import find
 from gym_llm.rollouts.play import Player
-from gym_llm.rollouts.pool import EnvPool, EnvSetup, LentEnv
+from gym_llm.rollouts.pool import EnvPool, EnvSetup
 from gym_llm.rollouts.records import FailureKind, Job, Rollout
 from gym_llm.vector.group import WORKER_LOST, WORKER_RESTARTED
 
@@ -127,18 +127,26 @@ class Roller:
         return player.finish()
 
     async def _play(self, player: Player, is_alone: bool) -> None:
-        job = player.job
-        async with self._pools.lent(job.env_id, is_alone) as env:
+        if is_alone:
+            async with self._pools.alone(player.job.env_id) as pool:
+                await self._play_in(pool, player)
+        else:
+            await self._play_in(await self._pools.of(player.job.env_id), player)
+
+    async def _play_in(self, pool: EnvPool, player: Player) -> None:
+        job, limit = player.job, self.limits.rollout_timeout_s
+        env = await pool.take()
+        timeout = asyncio.timeout(limit)
+        try:
             seat = Seat(find(job.env_id), job.task, job.repeat, job.seeds.sampling, env.call)
-            limit = self.limits.rollout_timeout_s
-            timeout = asyncio.timeout(limit)
-            try:
-                async with timeout:
-                    await player.play(env, self._agents(seat), self.limits.max_turns)
-            except TimeoutError:
-                if not timeout.expired():
-                    raise
-                player.fail("budget", "rollout deadline", f"the rollout took longer than {limit:g} s")
+            async with timeout:
+                await player.play(env, self._agents(seat), self.limits.max_turns)
+        except TimeoutError:
+            if not timeout.expired():
+                raise
+            player.fail("budget", "rollout deadline", f"the rollout took longer than {limit:g} s")
+        finally:
+            pool.give_back(env)
 
     async def close(self) -> None:
         await self._pools.close(5.0 if self.broken_off is None else CLOSE_LIMIT_S)
@@ -155,23 +163,21 @@ class _Pools:
         self._alone = asyncio.Semaphore(ALONE_AT_ONCE)
 
     @asynccontextmanager
-    async def lent(self, env_id: str, is_alone: bool) -> AsyncIterator[LentEnv]:
-        """Lend an environment, from the pool of its id or alone in a worker of its own."""
-        if is_alone:
-            async with self._alone:
-                pool = EnvPool(replace(self._setups[env_id], workers=1, threads=0), 1)
-                try:
-                    async with pool.lent() as env:
-                        yield env
-                finally:
-                    pool.close(CLOSE_LIMIT_S)
-            return
+    async def alone(self, env_id: str) -> AsyncIterator[EnvPool]:
+        """Make a pool of one environment in a worker of its own."""
+        async with self._alone:
+            pool = EnvPool(replace(self._setups[env_id], workers=1, threads=0), 1)
+            try:
+                yield pool
+            finally:
+                pool.close(CLOSE_LIMIT_S)
+
+    async def of(self, env_id: str) -> EnvPool:
+        """Return the pool of an id, which is made for the first who asks."""
         if env_id not in self._made:
             self._made[env_id] = asyncio.create_task(self._make(env_id))
         # One that cannot be made is the failure of each of its jobs, and of no others.
-        pool = await asyncio.shield(self._made[env_id])
-        async with pool.lent() as env:
-            yield env
+        return await asyncio.shield(self._made[env_id])
 
     async def _make(self, env_id: str) -> EnvPool:
         size = min(self._concurrency, self._left[env_id])

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from gym_llm.cli import main
-from tests.support.judge_server import ScriptedServer
+from gym_llm.rollouts.run_folder import RunFolder
+from tests.support.judge_server import Reply, Request, ScriptedServer
 
 
 def evaluate(server: str, output: Path, *argv: str) -> int:
@@ -85,3 +86,61 @@ def test_endpoint_that_goes_down_leaves_the_finished_rollouts(tmp_path: Path) ->
     with ScriptedServer(reply) as server:
         assert evaluate(server.base_url, tmp_path, "MCQA", "--concurrency", "1") == 1
     assert len(records(tmp_path / "rollouts.jsonl")) == 3
+
+
+def by_the_prompt(request: Request) -> Reply:
+    """Answer by the conversation and the seed alone, at odd times."""
+    number = sum(request.text.encode()) + request.body["seed"]
+    moves = f"<action>{'hit' if number % 3 else 'stand'}</action>"
+    return {"content": f"\\boxed{{{'ABCD'[number % 4]}}} {moves}", "delay_s": number % 7 / 100}
+
+
+def test_records_are_the_same_bytes_at_any_concurrency(tmp_path: Path) -> None:
+    found = {}
+    with ScriptedServer(by_the_prompt) as server:
+        for concurrency in (1, 64, 512):
+            folder = tmp_path / str(concurrency)
+            options = ["--repeats", "4", "--send-seed", "--seed", "7", "--concurrency", str(concurrency)]
+            assert evaluate(server.base_url, folder, "MCQA", "Blackjack", *options) == 0
+            lines = [json.dumps(r.without_times()) for r in RunFolder(folder).everything()]
+            found[concurrency] = "\n".join(lines).encode()
+        assert len({r.body["seed"] for r in server.requests}) == found[1].count(b"\n") + 1
+    assert found[1] == found[64] == found[512]
+    assert len({r["reward"] for r in map(json.loads, found[1].splitlines())}) > 2
+
+
+def test_answers_from_the_cache_cost_nothing_and_repeats_have_their_own(tmp_path: Path) -> None:
+    models = tmp_path / "models.toml"
+    usage = {"prompt_tokens": 1000, "completion_tokens": 1}
+    with ScriptedServer(lambda request: {"content": "A", "usage": usage}) as server:
+        models.write_text(
+            f'[models.m]\nmodel = "scripted"\nbase_url = "{server.base_url}"\n'
+            "prices = {input = 2.0, output = 0.0}\n"
+        )
+        options = ["--model", "m", "--models", str(models), "--cache", str(tmp_path / "cache.sqlite")]
+        command = ["eval", "MCQA", *options, "--repeats", "2", "--limit", "3", "--output"]
+        assert main([*command, str(tmp_path / "first")]) == 0
+        assert len(server.requests) == 6
+        assert main([*command, str(tmp_path / "second")]) == 0
+        assert len(server.requests) == 6
+    first, second = (list(RunFolder(tmp_path / name).everything()) for name in ("first", "second"))
+    assert [r.cost for r in first] == [0.002] * 6
+    assert [(r.cost, r.calls[0].is_cached, r.timings.attempts) for r in second] == [(0.0, True, 0)] * 6
+
+
+def test_a_run_ends_when_its_money_is_spent(tmp_path: Path) -> None:
+    models = tmp_path / "models.toml"
+    usage = {"prompt_tokens": 1_000_000, "completion_tokens": 1}
+    with ScriptedServer(lambda request: {"content": "A", "usage": usage}) as server:
+        models.write_text(
+            f'[models.m]\nmodel = "scripted"\nbase_url = "{server.base_url}"\nprices = {{input = 1.0, output = 0.0}}\n'
+        )
+        options = ["--model", "m", "--models", str(models), "--max-cost", "2.5", "--concurrency", "1"]
+        assert main(["eval", "MCQA", *options, "--output", str(tmp_path / "run")]) == 1
+        assert len(server.requests) == 3
+    run = RunFolder(tmp_path / "run")
+    assert len(list(run.rollouts())) == 2
+    assert [r.failure.kind for r in run.failures() if r.failure] == ["budget"]
+    counts = run.metrics()["environments"]["gym_llm/MCQA-v0"]["counts"]
+    assert (counts["failed"], counts["never_run"]) == ({"budget": 1}, 5)
+    assert run.metrics()["requests"] == {"sent": 3}

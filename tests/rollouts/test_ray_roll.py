@@ -3,9 +3,13 @@
 import asyncio
 import contextlib
 import functools
+import os
+import subprocess
+import sys
 import time
 import warnings
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +19,7 @@ from gym_llm.agents.factory import AGENTS
 from gym_llm.rollouts.collector import Collector, EnvSetup, Limits, collect, jobs_by_id
 from gym_llm.rollouts.plan import plan
 from gym_llm.rollouts.records import Job, Rollout
+from gym_llm.rollouts.run_folder import RunFolder
 from tests.support.ray_cluster import IGNORED_WARNINGS, NODE, started_cluster
 from tests.support.registered import registered
 from tests.support.stubborn_envs import row
@@ -131,6 +136,17 @@ def test_stopping_cancels_what_is_in_flight() -> None:
     with registered(STUBBORN, "tests.support.stubborn_envs:StubbornEnv"):
         run = asyncio.run(main())
     assert [r.failure.kind if r.failure else "" for r in run.rollouts] == ["cancelled"] * 4
+
+
+def test_the_command_line_spreads_a_run(cluster: Any, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "gym_llm", "eval", "MCQA", "--agent", "random", "--repeats", "2"]
+    environ = {**os.environ, "RAY_ADDRESS": cluster.address}
+    for name, more in (("local", []), ("spread", ["--ray"])):
+        output = ["--output", str(tmp_path / name)]
+        done = subprocess.run([*command, *output, *more], env=environ, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    local, spread = (RunFolder(tmp_path / name).everything() for name in ("local", "spread"))
+    assert [r.without_times() for r in spread] == [r.without_times() for r in local]
 
 
 def test_a_node_lost_in_the_middle_of_a_run_costs_nothing(cluster: Any) -> None:

@@ -1,6 +1,7 @@
 """Stored actions through real environments: what is the same, what was tampered with, what fails."""
 
 import asyncio
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -96,7 +97,7 @@ def test_the_stored_seed_deals_the_same_hand(tmp_path: Path) -> None:
     assert rescored(run).is_same
 
     def reseed(record: dict[str, Any]) -> None:
-        record["seeds"] = Job.of(BLACKJACK, 0, 99, 0).seeds.model_dump()
+        record["seeds"] = dataclasses.asdict(Job.of(BLACKJACK, 0, 99, 0).seeds)
 
     tamper(run, reseed, line=3)
     assert rescored(run).divergences == [
