@@ -47,7 +47,8 @@ def summarise(
     for task in tasks:
         rows.setdefault(task.env_id, {})[task.task_index] = short_values(task.row)
     name_of = subset_by(subset, rows) if isinstance(subset, str) else subset
-    tables: dict[str, ScoreTable] = {}
+    # In the order of the plan, where there is one, whichever environment is done first.
+    tables = {e: ScoreTable(EnvRules.of(e, threshold), rows.get(e)) for e in expected or ()}
     for rollout in rollouts:
         env_id = rollout.env_id
         if env_id not in tables:
@@ -57,8 +58,6 @@ def summarise(
         label = name_of(rollout) if name_of else None
         if label is not None:
             _subset(table, label).add(rollout)
-    for env_id in expected or ():
-        tables.setdefault(env_id, ScoreTable(EnvRules.of(env_id, threshold)))
     return RunMetrics({env_id: measure(env_id, t, expected) for env_id, t in tables.items()})
 
 
