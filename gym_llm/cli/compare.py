@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from gym_llm.cli.options import add_threshold_option
 from gym_llm.rollouts.compare import Difference, EnvComparison, Gate, compare
 from gym_llm.rollouts.run_folder import RunFolder, differing
 
@@ -21,12 +22,7 @@ def add_parser(verbs: Any) -> None:
     parser = verbs.add_parser("compare", help="compare two runs on the tasks that both have")
     parser.add_argument("a", type=Path, metavar="A", help="folder of the run that is the baseline")
     parser.add_argument("b", type=Path, metavar="B", help="folder of the run held against it")
-    parser.add_argument(
-        "--threshold",
-        type=float,
-        metavar="REWARD",
-        help="a rollout with this reward or more is a pass (default: the environment decides)",
-    )
+    add_threshold_option(parser)
     parser.add_argument(
         "--gate",
         action="append",

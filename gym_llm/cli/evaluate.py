@@ -25,6 +25,7 @@ from gym_llm.cli.options import (
     add_model_options,
     env_kwargs,
     model_endpoint,
+    positive,
 )
 from gym_llm.cli.progress import progress_bar
 from gym_llm.cli.report import print_failures, print_metrics
@@ -64,8 +65,8 @@ def add_parser(verbs: Any) -> None:
     )
     run_options = parser.add_argument_group("run")
     add = run_options.add_argument
-    add("--limit", type=_positive, help="at most so many tasks of each environment")
-    add("--repeats", type=_positive, default=1, help="rollouts of each task (default: 1)")
+    add("--limit", type=positive, help="at most so many tasks of each environment")
+    add("--repeats", type=positive, default=1, help="rollouts of each task (default: 1)")
     add("--seed", type=int, default=0, help="the run's seed; all others follow from it")
     add("--shard", type=parse_shard, metavar="I/N", help="only the I-th of N parts of the tasks")
     add("--output", type=Path, help="folder of the run (default: runs/TIME)")
@@ -73,7 +74,7 @@ def add_parser(verbs: Any) -> None:
     add("--keep-failures", action="store_true", help="with --resume: leave failed rollouts as they are")
     limits = parser.add_argument_group("limits")
     add = limits.add_argument
-    add("--concurrency", type=_positive, default=16, help="rollouts in flight (default: 16)")
+    add("--concurrency", type=positive, default=16, help="rollouts in flight (default: 16)")
     add("--workers", type=int, help="processes that hold the environments (default: what suits them)")
     add("--step-timeout", type=float, metavar="S", help="seconds for a step; needs --workers")
     add("--rollout-timeout", type=float, metavar="S", help="seconds for a rollout")
@@ -85,13 +86,6 @@ def add_parser(verbs: Any) -> None:
     add("--subset", metavar="FIELD", help="metrics for each value of a field of rows or verifications")
     add("--json", action="store_true", help="print the metrics as JSON")
     parser.set_defaults(run=run)
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be 1 or more, got {value}")
-    return value
 
 
 def run(args: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gym_llm.cli.options import positive
 from gym_llm.errors import ConfigError
 from gym_llm.rollouts.run_folder import RunFolder
 
@@ -41,11 +42,11 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument(
         "--min-reward", type=float, help="sft: lowest reward (default: anything above 0)"
     )
-    parser.add_argument("--best", type=_positive, help="sft: rollouts of each task (default: 1)")
+    parser.add_argument("--best", type=positive, help="sft: rollouts of each task (default: 1)")
     parser.add_argument(
         "--margin", type=float, help="preferences: least difference of rewards (default: above 0)"
     )
-    parser.add_argument("--pairs", type=_positive, help="preferences: pairs of each task (default: 1)")
+    parser.add_argument("--pairs", type=positive, help="preferences: pairs of each task (default: 1)")
     parser.add_argument(
         "--drop-reasoning",
         action="store_true",
@@ -66,17 +67,10 @@ def add_parser(verbs: Any) -> None:
         "--artifact", action="store_true", default=None, help="wandb, mlflow: upload the run's files too"
     )
     parser.add_argument(
-        "--rows", type=_positive, help="wandb, mlflow: rollouts in the table (default: 1000)"
+        "--rows", type=positive, help="wandb, mlflow: rollouts in the table (default: 1000)"
     )
     parser.add_argument("--json", action="store_true", help="print what was written as JSON")
     parser.set_defaults(run=run)
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be 1 or more, got {value}")
-    return value
 
 
 def run(args: argparse.Namespace) -> int:

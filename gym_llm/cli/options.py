@@ -33,6 +33,24 @@ def add_env_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def positive(text: str) -> int:
+    """Read a number that counts something; a type for ``add_argument``."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be 1 or more, got {value}")
+    return value
+
+
+def add_threshold_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--threshold``."""
+    parser.add_argument(
+        "--threshold",
+        type=float,
+        metavar="REWARD",
+        help="a rollout with this reward or more is a pass (default: the environment decides)",
+    )
+
+
 def env_kwargs(args: argparse.Namespace) -> dict[str, Any]:
     """Return the environment's arguments that the options ask for."""
     kwargs = {"tasks": args.tasks, "on_bad_row": args.on_bad_row}

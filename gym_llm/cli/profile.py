@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from gym_llm.cli.options import add_threshold_option
 from gym_llm.errors import ConfigError, UnknownNameError
 from gym_llm.rollouts.profile import BANDS, TaskProfile, hardest, profile, within, write_tasks
 from gym_llm.rollouts.run_folder import RunFolder
@@ -31,12 +32,7 @@ def add_parser(verbs: Any) -> None:
     parser = verbs.add_parser("profile", help="pass rates of a run's tasks; a task file by difficulty")
     parser.add_argument("run_folder", type=Path, metavar="RUN", help="folder of the run")
     parser.add_argument("--env", metavar="ID", help="only this environment of the run")
-    parser.add_argument(
-        "--threshold",
-        type=float,
-        metavar="REWARD",
-        help="a rollout with this reward or more is a pass (default: the environment decides)",
-    )
+    add_threshold_option(parser)
     parser.add_argument(
         "--keep", metavar="LOW..HIGH", help="pass rates of the tasks to keep, both ends included"
     )

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from gym_llm.agents.base import Agent
 from gym_llm.errors import EnvFailedError, JudgeError, ModelError, VerifierError
-from gym_llm.messages import decode_action, with_call_ids
+from gym_llm.messages import AssistantMessage, decode_action, with_call_ids
 from gym_llm.models import Completion
 from gym_llm.rollouts.actions import actions_of
 from gym_llm.rollouts.pool import LentEnv
@@ -42,6 +42,8 @@ class Player:
         self.rollout.timings.started_at = time.time()
         self._started = time.monotonic()
         self._actions: list[str] = []
+        self._taken: list[AssistantMessage] = []
+        """The same, decoded."""
         self._agent: Agent | None = None
 
     async def play(self, env: LentEnv, agent: Agent, max_turns: int) -> None:
@@ -92,13 +94,14 @@ class Player:
         rollout.tokens = segments(completions) or None
         timings.attempts = sum(c.attempts for c in completions)
         timings.duration_s = time.monotonic() - self._started
-        if _turns(actions_of(rollout)) != _turns(self._actions):
+        if _turns(actions_of(rollout)) != self._taken:
             rollout.actions = self._actions
         return rollout
 
     def _add_action(self, action: str) -> None:
-        self._actions.append(action)
         message = with_call_ids(decode_action(action), self.rollout.turns)
+        self._actions.append(action)
+        self._taken.append(message)
         self.rollout.messages.append(message.to_chat())
 
     def _grade(self, info: dict[str, Any]) -> None:
@@ -148,7 +151,7 @@ def _grading_kind(error: str, otherwise: FailureKind = "env_error") -> FailureKi
     return kinds.get(error, otherwise)
 
 
-def _turns(actions: list[str]) -> list[Any]:
+def _turns(actions: list[str]) -> list[AssistantMessage]:
     return [with_call_ids(decode_action(action), turn) for turn, action in enumerate(actions)]
 
 

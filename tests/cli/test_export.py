@@ -1,6 +1,5 @@
 """`gym-llm export`: every format, what it prints, and what it refuses."""
 
-import importlib.util
 import json
 import sys
 import zipfile
@@ -58,8 +57,6 @@ def test_formats(
 
 
 def test_nemo_gym(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    if importlib.util.find_spec("gym_llm.rollouts.nemo") is None:
-        pytest.skip("gym_llm.rollouts.nemo is not there")
     found = export(capsys, run, "--format", "nemo-gym", "--output", tmp_path / "nemo.jsonl")
     outputs = found["outputs"]
     assert isinstance(outputs, list)
